@@ -1,0 +1,178 @@
+//! The trait of the two worlds, userspace and kernel, and its plain data.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use skep_abi::ProgType;
+use skep_object::{MapSpec, Spec};
+
+/// How a Spec is to be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Only these programs; all of them if empty.
+    pub programs: Vec<String>,
+    /// Types for programs whose section name does not tell, by program name.
+    pub prog_types: BTreeMap<String, ProgType>,
+}
+
+/// Why something could not be done. Opaque: ask it.
+#[derive(Debug)]
+pub struct Error {
+    message: String,
+    hint: Option<String>,
+    kind: ErrorKind,
+}
+
+/// What sort of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Nothing of that name.
+    NotFound,
+    /// This world does not know how.
+    Unsupported,
+    /// The input is wrong.
+    Invalid,
+    /// A right is missing.
+    Denied,
+    /// The program was refused.
+    Rejected,
+    /// The program went wrong while it ran.
+    Trapped,
+    /// Anything else that the machine said, with its errno.
+    Os(i32),
+}
+
+impl Error {
+    /// Makes an error: lower case, no full stop.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, kind }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What sort it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A world in which programs run.
+pub trait Backend {
+    /// Loads a Spec: its maps are made and filled, its programs resolved.
+    fn load(&self, spec: &Spec, options: &LoadOptions) -> Result<Box<dyn Loaded>, Error>;
+}
+
+/// A loaded Spec. Everything that it made goes when it is dropped.
+pub trait Loaded {
+    /// Names of the programs, in file order.
+    fn programs(&self) -> Vec<String>;
+    /// Names of the maps.
+    fn maps(&self) -> Vec<String>;
+    /// One map.
+    fn map(&mut self, name: &str) -> Option<&mut dyn Map>;
+    /// Runs a program once, as BPF_PROG_TEST_RUN does (or `repeat` times over fresh copies of the input).
+    fn test_run(&mut self, prog: &str, input: &TestRun<'_>) -> Result<TestOutput, Error>;
+    /// Takes what programs have emitted since the last call (perf_event_output, ring buffers, trace_printk).
+    fn take_events(&mut self) -> Vec<Event>;
+}
+
+/// Operations on a map, as through bpf(2). Per-CPU values are the CPUs' values one after the other,
+/// each rounded up to eight bytes.
+pub trait Map {
+    /// Shape.
+    fn spec(&self) -> &MapSpec;
+    /// The value of a key.
+    fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+    /// Sets a value; flags are BPF_ANY, BPF_NOEXIST, BPF_EXIST.
+    fn update(&mut self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Error>;
+    /// Removes a key.
+    fn delete(&mut self, key: &[u8]) -> Result<(), Error>;
+    /// The key after this one; the first if none is given or the given one is gone.
+    fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>, Error>;
+}
+
+/// What a program is run on.
+#[derive(Clone, Debug, Default)]
+pub struct TestRun<'a> {
+    /// The packet, from its link-layer header.
+    pub packet: &'a [u8],
+    /// The context's bytes, where a caller sets them (`xdp_md`, `__sk_buff`, or what a tracing program takes).
+    pub ctx: Option<&'a [u8]>,
+    /// Plain memory for programs that take `r1` memory, `r2` length.
+    pub mem: Option<&'a [u8]>,
+    /// How often; 0 is 1.
+    pub repeat: u32,
+    /// Time of the capture in nanoseconds since 1970, for worlds that can set their clock.
+    pub timestamp_ns: Option<u64>,
+}
+
+/// What a program answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TestOutput {
+    /// `r0`: 32 bits for packet programs.
+    pub retval: u64,
+    /// The packet as the program left it.
+    pub packet: Vec<u8>,
+    /// The context as the program left it.
+    pub ctx: Option<Vec<u8>>,
+    /// Plain memory as the program left it.
+    pub mem: Option<Vec<u8>>,
+    /// Mean duration of a run.
+    pub duration_ns: u64,
+    /// Where a redirect would go: interface index, or map and key.
+    pub redirect: Option<Redirect>,
+}
+
+/// Where a redirected packet goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redirect {
+    /// `bpf_redirect`.
+    Interface {
+        /// Interface index.
+        ifindex: u32,
+        /// `flags` as given.
+        flags: u64,
+    },
+    /// `bpf_redirect_map`.
+    Map {
+        /// The map's name.
+        map: String,
+        /// Key in the map.
+        key: u64,
+    },
+}
+
+/// Something that a program emitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A record of a ring buffer or perf event array.
+    Record {
+        /// The map's name.
+        map: String,
+        /// CPU that emitted it.
+        cpu: u32,
+        /// Its bytes.
+        data: Vec<u8>,
+    },
+    /// A line of bpf_trace_printk.
+    Trace(String),
+}
