@@ -1,10 +1,34 @@
 //! BTF, the BPF type format: parse, write, print, and match across kernels (CO-RE).
+//!
+//! Bytes in, facts out: nothing here reads files or asks the machine. A [`Btf`] keeps the type section
+//! as the words of the file, in the machine's order, with one offset a type, so that the types of a whole
+//! kernel (a hundred thousand and more) take little more memory than the file, and a parse is one pass.
+//! [`Type`] is a small view into it, free to copy.
+//!
+//! Invariants, established by the parser and the [`Builder`]:
+//! * every type lies inside the type section and its kind is one of the 19 known ones;
+//! * every type id that a type names exists, and every name lies inside the string section.
+//!
+//! *Not* an invariant: that types are sensible. A typedef may name itself, a struct may contain itself,
+//! a size may be absurd. Every walk ([`Btf::resolve`], [`Btf::size_of`], printing, matching) has a depth
+//! limit or a budget, and says so when it is spent.
+//!
+//! Sources: `Documentation/bpf/btf.rst` and the UAPI header `linux/btf.h`.
 #![forbid(unsafe_code)]
 
-/// The types of one object or kernel.
-#[derive(Clone, Debug, Default)]
-pub struct Btf {}
+mod builder;
+mod error;
+mod index;
+mod kind;
+mod layout;
+mod parse;
+mod strings;
+mod types;
+mod write;
 
-/// A type's number in its [`Btf`]; 0 is `void`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct TypeId(pub u32);
+pub use builder::{Builder, NewMember};
+pub use error::BtfError;
+pub use kind::{FuncLinkage, IntEncoding, Kind, VarLinkage};
+pub use layout::MAX_DEPTH;
+pub use skep_isa::Endian;
+pub use types::{Array, Btf, Int, Member, Param, Type, TypeId, VarSecInfo, Variant, essential_name};
