@@ -1,0 +1,150 @@
+//! The streaming writer. Times are written in nanoseconds, in the writer's little-endian order.
+
+use std::io::Write;
+
+use super::{Error, Kind, LinkType, MAX_RECORD, Packet};
+
+/// Writes packets one after the other; see the [module](super).
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    out: W,
+    interfaces: Option<Vec<LinkType>>,
+    link_type: LinkType,
+    written: u64,
+}
+
+/// A snapshot length that cuts nothing that Linux lets through.
+const SNAP_LEN: u32 = 262_144;
+
+impl<W: Write> Writer<W> {
+    /// A pcap file with nanosecond times, all of whose packets begin with `link_type`.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn pcap(out: W, link_type: LinkType) -> Result<Self, Error> {
+        let mut w = Self { out, interfaces: None, link_type, written: 0 };
+        let mut head = Vec::with_capacity(24);
+        head.extend(0xa1b2_3c4d_u32.to_le_bytes());
+        head.extend(2u16.to_le_bytes());
+        head.extend(4u16.to_le_bytes());
+        head.extend([0; 8]);
+        head.extend(SNAP_LEN.to_le_bytes());
+        head.extend(u32::from(link_type.0).to_le_bytes());
+        w.put(&head)?;
+        Ok(w)
+    }
+
+    /// A pcapng file of one section with these interfaces.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn pcapng(out: W, interfaces: &[LinkType]) -> Result<Self, Error> {
+        let link_type = interfaces.first().copied().unwrap_or(LinkType::ETHERNET);
+        let mut w = Self { out, interfaces: Some(Vec::new()), link_type, written: 0 };
+        let mut body = Vec::new();
+        body.extend(0x1a2b_3c4d_u32.to_le_bytes());
+        body.extend(1u16.to_le_bytes());
+        body.extend(0u16.to_le_bytes());
+        body.extend((-1i64).to_le_bytes());
+        w.block(0x0a0d_0d0a, &body)?;
+        for link_type in interfaces {
+            w.interface(*link_type)?;
+        }
+        Ok(w)
+    }
+
+    /// Writes a packet. A pcapng writer describes interfaces that it has not met as they come.
+    ///
+    /// # Errors
+    /// If writing fails, if the packet is longer than a record may be, or if it is of another link type
+    /// than the file (pcap) or its interface (pcapng).
+    pub fn write(&mut self, p: &Packet<'_>) -> Result<(), Error> {
+        let len = match u32::try_from(p.data.len()) {
+            Ok(n) if p.data.len() + 64 <= MAX_RECORD => n,
+            _ => return Err(self.error(Kind::TooLong { what: "packet", len: p.data.len() as u64 })),
+        };
+        let time = p.timestamp_ns.unwrap_or(0);
+        if self.interfaces.is_none() {
+            self.same_link(p.link_type, self.link_type)?;
+            let mut head = Vec::with_capacity(16);
+            head.extend(u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX).to_le_bytes());
+            head.extend(((time % 1_000_000_000) as u32).to_le_bytes());
+            head.extend(len.to_le_bytes());
+            head.extend(p.orig_len.max(len).to_le_bytes());
+            self.put(&head)?;
+            return self.put(p.data);
+        }
+        let known = self.describe(p)?;
+        self.same_link(p.link_type, known)?;
+        let mut body = Vec::with_capacity(p.data.len() + 24);
+        body.extend(p.interface.to_le_bytes());
+        body.extend(((time >> 32) as u32).to_le_bytes());
+        body.extend((time as u32).to_le_bytes());
+        body.extend(len.to_le_bytes());
+        body.extend(p.orig_len.max(len).to_le_bytes());
+        body.extend(p.data);
+        body.resize(body.len().next_multiple_of(4), 0);
+        self.block(6, &body)
+    }
+
+    /// Flushes, and gives the writer back.
+    ///
+    /// # Errors
+    /// If flushing fails.
+    pub fn finish(mut self) -> Result<W, Error> {
+        self.out.flush().map_err(|e| Error::new(Kind::Io(e), self.written))?;
+        Ok(self.out)
+    }
+
+    /// The link type of the packet's interface, which is described if it is new.
+    fn describe(&mut self, p: &Packet<'_>) -> Result<LinkType, Error> {
+        let index = p.interface as usize;
+        if index >= super::MAX_INTERFACES {
+            return Err(self.error(Kind::Malformed { what: format!("interface number {index}") }));
+        }
+        while self.interfaces.as_ref().is_some_and(|i| i.len() <= index) {
+            self.interface(p.link_type)?;
+        }
+        Ok(self.interfaces.as_ref().map_or(self.link_type, |i| i[index]))
+    }
+
+    fn interface(&mut self, link_type: LinkType) -> Result<(), Error> {
+        let mut body = Vec::new();
+        body.extend(link_type.0.to_le_bytes());
+        body.extend([0; 2]);
+        body.extend(SNAP_LEN.to_le_bytes());
+        // if_tsresol: 10^-9 seconds, padded; then the end of options.
+        body.extend([9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        self.block(1, &body)?;
+        if let Some(list) = &mut self.interfaces {
+            list.push(link_type);
+        }
+        Ok(())
+    }
+
+    fn same_link(&self, have: LinkType, want: LinkType) -> Result<(), Error> {
+        if have == want {
+            return Ok(());
+        }
+        let what = format!("a packet of link type {have} where the others are {want}");
+        Err(self.error(Kind::Malformed { what }))
+    }
+
+    fn block(&mut self, kind: u32, body: &[u8]) -> Result<(), Error> {
+        let len = (body.len() as u32 + 12).to_le_bytes();
+        self.put(&kind.to_le_bytes())?;
+        self.put(&len)?;
+        self.put(body)?;
+        self.put(&len)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.out.write_all(bytes).map_err(|e| Error::new(Kind::Io(e), self.written))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn error(&self, kind: Kind) -> Error {
+        Error::new(kind, self.written)
+    }
+}
