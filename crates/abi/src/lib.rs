@@ -1,14 +1,31 @@
-//! The kernel's BPF ABI as rows of data: no behaviour.
+//! The kernel's BPF ABI as rows of data: program, map, attach and link types, commands, helpers, section names,
+//! contexts, verdicts and limits, as of Linux 6.18, each with the release it arrived in. No behaviour: what a row
+//! means is up to the verifier, the runtime, the loader and `skep explain`, which all read the same rows.
+//!
+//! Numbers that no row has are kept: a newer kernel's object stays what it is. Each number type takes its name, an
+//! alias or a number from text (`"xdp".parse::<ProgType>()`), and prints its name.
+//!
+//! Sources: `include/uapi/linux/bpf.h`, bpf(2), bpf-helpers(7), and the running kernel's BTF, with which a test
+//! compares every number. Prior art: the tables of libbpf, cilium/ebpf and prevail.
 #![forbid(unsafe_code)]
 
-/// A program type (`enum bpf_prog_type`); unknown numbers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ProgType(pub u32);
+mod attach;
+mod cmd;
+mod helper;
+pub mod limits;
+mod link;
+mod map;
+mod nearest;
+mod prog;
+mod table;
+mod verdict;
 
-/// A map type (`enum bpf_map_type`); unknown numbers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct MapType(pub u32);
-
-/// An attach type (`enum bpf_attach_type`); unknown numbers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct AttachType(pub u32);
+pub use attach::{AttachType, AttachTypeRow, attach_types};
+pub use cmd::{Cmd, CmdRow, cmds};
+pub use helper::{HelperId, HelperRow, helpers};
+pub use link::{LinkType, LinkTypeRow, link_types};
+pub use map::{Entries, KeySize, MapFlags, MapType, MapTypeRow, ValueSize, map_flag_names, map_types};
+pub use nearest::nearest;
+pub use prog::{ProgType, ProgTypeRow, prog_types};
+pub use table::{KernelVersion, UnknownName};
+pub use verdict::Verdict;
