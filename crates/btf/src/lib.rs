@@ -18,10 +18,12 @@
 
 mod builder;
 mod error;
+pub mod ext;
 mod index;
 mod kind;
 mod layout;
 mod parse;
+pub mod print;
 mod strings;
 mod types;
 mod write;
