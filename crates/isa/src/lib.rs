@@ -2,6 +2,7 @@
 //!
 //! [`Insn`] is the raw eight-byte slot, the form in which programs travel between crates: jump offsets
 //! and relocations count slots, and a wide load takes two. [`Op`] is the typed view of one instruction.
+//! [`decode`] and [`encode`] go between them, [`validate`] checks a whole program's structure.
 //!
 //! Source: RFC 9669 and the Linux UAPI header `linux/bpf.h`.
 #![no_std]
@@ -9,8 +10,20 @@
 
 extern crate alloc;
 
+pub mod bytes;
+pub mod decode;
+pub mod encode;
+mod fields;
 pub mod insn;
 pub mod op;
+pub mod row;
+mod table;
+pub mod validate;
 
+pub use bytes::{LengthError, bytes_from_slots, slots_from_bytes};
+pub use decode::{DecodeError, decode, decode_all, row_at};
+pub use encode::{EncodeError, Encoded, encode};
 pub use insn::{Endian, Insn};
 pub use op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Op, Operand, Reg, Size, SwapKind, Width};
+pub use row::{Cpu, Family, Field, ROWS, Row, rows_of};
+pub use validate::{ValidateError, validate};

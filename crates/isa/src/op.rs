@@ -15,6 +15,12 @@ impl Reg {
         if n <= 10 { Some(Self(n)) } else { None }
     }
 
+    /// The register in a field that has been checked to be at most 10.
+    pub(crate) const fn from_checked(n: u8) -> Self {
+        debug_assert!(n <= 10);
+        Self(n)
+    }
+
     /// Its number, 0 to 10.
     pub const fn index(self) -> usize {
         self.0 as usize

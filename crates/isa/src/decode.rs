@@ -1,0 +1,188 @@
+//! Slots to [`Op`]s: the table's row is found by opcode and fixed field, then every field that the row
+//! does not use must be zero and every register must exist.
+//!
+//! RFC 9669, section 3: reserved fields "should be set to zero"; Linux and the bpf_conformance suite
+//! reject programs that do otherwise, and so does this.
+
+use crate::fields::Slots;
+use crate::insn::Insn;
+use crate::op::Op;
+use crate::row::{Field, Row, rows_of};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Why slots are no instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    slot: usize,
+    insn: Insn,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// `pc` is past the end.
+    End,
+    /// No row has this opcode.
+    Opcode,
+    /// No row of the opcode has this value in its fixed field.
+    Select(Field, i32),
+    /// A field that this row does not use is not zero.
+    Reserved(&'static Row, Field, i32),
+    /// Registers go up to r10.
+    Register(Field, u8),
+    /// The second slot of a wide instruction is past the end.
+    LoneHalf,
+    /// The second slot of a wide instruction has more than an immediate.
+    SecondHalf(Field, i32),
+}
+
+impl DecodeError {
+    fn new(slot: usize, insn: Insn, kind: Kind) -> Self {
+        Self { slot, insn, kind }
+    }
+
+    /// Index of the slot.
+    pub const fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// The slot; all zero if it is past the end.
+    pub const fn insn(&self) -> Insn {
+        self.insn
+    }
+
+    /// The field that is wrong; none if slots are missing.
+    pub const fn field(&self) -> Option<Field> {
+        match self.kind {
+            Kind::End | Kind::LoneHalf => None,
+            Kind::Opcode => Some(Field::Opcode),
+            Kind::Select(f, _) | Kind::Reserved(_, f, _) | Kind::Register(f, _) | Kind::SecondHalf(f, _) => {
+                Some(f)
+            }
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = self.insn.opcode;
+        write!(f, "slot {}: ", self.slot)?;
+        match &self.kind {
+            Kind::End => f.write_str("expected an instruction, the program ends here"),
+            Kind::Opcode => write!(f, "unknown opcode {op:#04x}"),
+            Kind::Select(field, found) => {
+                write!(f, "{} is {found:#x}, opcode {op:#04x} takes ", field.name())?;
+                write_choices(f, op, *field)
+            }
+            Kind::Reserved(row, field, found) => {
+                write!(f, "{} is {found}, {} reserves it: expected 0", field.name(), row.name)
+            }
+            Kind::Register(field, n) => {
+                write!(f, "{} is register {n}, expected 0 to 10", field.name())
+            }
+            Kind::LoneHalf => f.write_str("a wide load needs a second slot, the program ends here"),
+            Kind::SecondHalf(field, found) => {
+                write!(f, "{} of the second slot of a wide load is {found:#x}, expected 0", field.name())
+            }
+        }
+    }
+}
+
+fn write_choices(f: &mut fmt::Formatter<'_>, opcode: u8, field: Field) -> fmt::Result {
+    let mut first = true;
+    for row in rows_of(opcode) {
+        let value = row.select.map_or(0, |(_, value)| value);
+        if row.select.is_some_and(|(other, _)| other != field) {
+            continue;
+        }
+        write!(f, "{}{value:#x} ({})", if first { "" } else { ", " }, row.name)?;
+        first = false;
+    }
+    Ok(())
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Decodes the instruction at slot `pc`. A wide load takes two slots: see [`Op::slots`].
+pub fn decode(insns: &[Insn], pc: usize) -> Result<Op, DecodeError> {
+    let (row, slots) = locate(insns, pc)?;
+    Ok((row.build)(&slots))
+}
+
+/// The row of the instruction at slot `pc`, checked as [`decode`] checks.
+pub fn row_at(insns: &[Insn], pc: usize) -> Result<&'static Row, DecodeError> {
+    locate(insns, pc).map(|(row, _)| row)
+}
+
+/// Decodes a whole program into pairs of slot and operation. It stops at the first error.
+pub fn decode_all(insns: &[Insn]) -> Result<Vec<(usize, Op)>, DecodeError> {
+    let mut out = Vec::with_capacity(insns.len());
+    let mut pc = 0;
+    while pc < insns.len() {
+        let op = decode(insns, pc)?;
+        out.push((pc, op));
+        pc += op.slots();
+    }
+    Ok(out)
+}
+
+/// Finds the row and checks every field against it.
+pub(crate) fn locate(insns: &[Insn], pc: usize) -> Result<(&'static Row, Slots), DecodeError> {
+    let Some(&first) = insns.get(pc) else {
+        return Err(DecodeError::new(pc, Insn::default(), Kind::End));
+    };
+    let fail = |kind| DecodeError::new(pc, first, kind);
+    let mut slots = Slots { first, next: Insn::default() };
+    let row = select(&slots).map_err(fail)?;
+    if row.is_wide() {
+        slots.next = *insns.get(pc + 1).ok_or_else(|| fail(Kind::LoneHalf))?;
+        check_second(slots.next).map_err(|kind| DecodeError::new(pc + 1, slots.next, kind))?;
+    }
+    check_fields(row, &slots).map_err(fail)?;
+    Ok((row, slots))
+}
+
+fn select(slots: &Slots) -> Result<&'static Row, Kind> {
+    let rows = rows_of(slots.first.opcode);
+    let fits = |row: &&Row| row.select.is_none_or(|(field, value)| slots.get(field) == value);
+    if let Some(row) = rows.iter().find(fits) {
+        let others = rows.iter().find_map(|other| other.select);
+        return match (row.select, others) {
+            // The row without a fixed field, where others have one: zero is its value.
+            (None, Some((field, _))) if slots.get(field) != 0 => Err(Kind::Select(field, slots.get(field))),
+            _ => Ok(row),
+        };
+    }
+    match rows.iter().find_map(|row| row.select) {
+        Some((field, _)) => Err(Kind::Select(field, slots.get(field))),
+        None => Err(Kind::Opcode),
+    }
+}
+
+fn check_second(next: Insn) -> Result<(), Kind> {
+    let fields = [
+        (Field::Opcode, i32::from(next.opcode)),
+        (Field::Dst, i32::from(next.dst)),
+        (Field::Src, i32::from(next.src)),
+        (Field::Off, i32::from(next.off)),
+    ];
+    match fields.into_iter().find(|&(_, value)| value != 0) {
+        Some((field, value)) => Err(Kind::SecondHalf(field, value)),
+        None => Ok(()),
+    }
+}
+
+fn check_fields(row: &'static Row, slots: &Slots) -> Result<(), Kind> {
+    for field in Field::OPERANDS {
+        let value = slots.get(field);
+        if row.uses(field) {
+            if matches!(field, Field::Dst | Field::Src) && value > 10 {
+                return Err(Kind::Register(field, value as u8));
+            }
+        } else if value != 0 && row.select.is_none_or(|(fixed, _)| fixed != field) {
+            return Err(Kind::Reserved(row, field, value));
+        }
+    }
+    Ok(())
+}

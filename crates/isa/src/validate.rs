@@ -1,0 +1,148 @@
+//! The structural check of a whole program, for engines that run bytes no verifier has seen.
+//!
+//! What holds afterwards: every slot belongs to an instruction that decodes; jumps, local calls and
+//! addresses of subprograms land on the first slot of an instruction of the program; nothing writes
+//! to r10; control can't run off the end. What does not: subprograms may share code, code may be
+//! unreachable, memory accesses are anybody's guess. Those are a verifier's business, or the
+//! engine's at run time.
+
+use crate::decode::{DecodeError, decode_all};
+use crate::insn::Insn;
+use crate::op::{AtomicOp, CallTarget, ImmSource, Op, Reg};
+use alloc::vec;
+use core::fmt;
+
+/// Why a program must not be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidateError {
+    slot: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Empty,
+    Decode(DecodeError),
+    OutOfRange { what: &'static str, target: i64, len: usize },
+    IntoWide { what: &'static str, target: i64 },
+    FramePointer,
+    RunsOff,
+}
+
+impl ValidateError {
+    /// Index of the slot.
+    pub const fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// The decoder's error, if that is what it is.
+    pub const fn decode_error(&self) -> Option<&DecodeError> {
+        match &self.kind {
+            Kind::Decode(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ValidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Decode(e) => return e.fmt(f),
+            Kind::Empty => return f.write_str("the program has no instructions"),
+            _ => write!(f, "slot {}: ", self.slot)?,
+        }
+        match &self.kind {
+            Kind::OutOfRange { what, target, len } => {
+                write!(f, "{what} to slot {target}, the program has slots 0 to {}", len.saturating_sub(1))
+            }
+            Kind::IntoWide { what, target } => {
+                write!(f, "{what} to slot {target}, the second half of a wide load")
+            }
+            Kind::FramePointer => f.write_str("writes to r10, the frame pointer is read-only"),
+            _ => f.write_str("the last instruction is no exit or jump, control would run off the end"),
+        }
+    }
+}
+
+impl core::error::Error for ValidateError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.decode_error().map(|e| e as _)
+    }
+}
+
+/// Checks a whole program; the first violation is returned.
+pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
+    let ops = decode_all(insns).map_err(|e| ValidateError { slot: e.slot(), kind: Kind::Decode(e) })?;
+    let Some(&(last, last_op)) = ops.last() else {
+        return Err(ValidateError { slot: 0, kind: Kind::Empty });
+    };
+    let mut starts = vec![false; insns.len()];
+    for &(slot, _) in &ops {
+        starts[slot] = true;
+    }
+    for &(slot, op) in &ops {
+        if op.writes() == Some(Reg::FP) {
+            return Err(ValidateError { slot, kind: Kind::FramePointer });
+        }
+        if let Some((what, distance)) = target(&op) {
+            check_target(slot, what, distance, &starts)?;
+        }
+    }
+    match last_op {
+        Op::Exit | Op::Jump { .. } => Ok(()),
+        _ => Err(ValidateError { slot: last, kind: Kind::RunsOff }),
+    }
+}
+
+fn target(op: &Op) -> Option<(&'static str, i32)> {
+    match *op {
+        Op::Call(CallTarget::Subprog(distance)) => Some(("calls", distance)),
+        // The distance of an address counts from the slot after the first one, as that of a call.
+        Op::LoadImm { source: ImmSource::Func, imm, .. } => Some(("takes the address of", imm as i32)),
+        _ => op.jump_distance().map(|distance| ("jumps", distance)),
+    }
+}
+
+fn check_target(
+    slot: usize,
+    what: &'static str,
+    distance: i32,
+    starts: &[bool],
+) -> Result<(), ValidateError> {
+    let target = slot as i64 + 1 + i64::from(distance);
+    let kind = match usize::try_from(target).ok().and_then(|t| starts.get(t)) {
+        Some(true) => return Ok(()),
+        Some(false) => Kind::IntoWide { what, target },
+        None => Kind::OutOfRange { what, target, len: starts.len() },
+    };
+    Err(ValidateError { slot, kind })
+}
+
+impl Op {
+    /// The distance of a jump that this instruction may take, in slots from the following one.
+    pub const fn jump_distance(&self) -> Option<i32> {
+        match *self {
+            Self::Jump { off, .. } => Some(off),
+            Self::Branch { off, .. } | Self::MayGoto { off } => Some(off as i32),
+            _ => None,
+        }
+    }
+
+    /// The register that this instruction writes by name; what calls and packet loads do to r0 to
+    /// r5 is left out.
+    pub const fn writes(&self) -> Option<Reg> {
+        match *self {
+            Self::Alu { dst, .. }
+            | Self::Movsx { dst, .. }
+            | Self::AddrSpaceCast { dst, .. }
+            | Self::Neg { dst, .. }
+            | Self::Swap { dst, .. }
+            | Self::Load { dst, .. }
+            | Self::LoadAcquire { dst, .. }
+            | Self::LoadImm { dst, .. } => Some(dst),
+            Self::Atomic { op: AtomicOp::Cmpxchg, .. } => Reg::new(0),
+            Self::Atomic { fetch: true, src, .. } => Some(src),
+            _ => None,
+        }
+    }
+}
