@@ -22,7 +22,7 @@ mod verdict;
 
 pub use attach::{AttachType, AttachTypeRow, attach_types};
 pub use cmd::{Cmd, CmdRow, cmds};
-pub use helper::{HelperId, HelperRow, helpers};
+pub use helper::{Arg, HelperId, HelperRow, Progs, Ret, helpers};
 pub use link::{LinkType, LinkTypeRow, link_types};
 pub use map::{Entries, KeySize, MapFlags, MapType, MapTypeRow, ValueSize, map_flag_names, map_types};
 pub use nearest::nearest;
