@@ -1,8 +1,15 @@
 //! ELF to [`Spec`], pure and deterministic: the same file gives the same Spec on every machine.
 #![forbid(unsafe_code)]
 
+mod elf;
+mod error;
+mod limits;
+mod read;
 pub mod spec;
 
+pub use error::ObjectError;
+pub use limits::Limits;
 pub use spec::{
-    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapSpec, Program, Reloc, RelocTarget, Spec,
+    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapOrigin, MapSpec, Part, Problem, Program,
+    Reloc, RelocTarget, Spec,
 };

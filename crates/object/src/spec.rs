@@ -7,6 +7,8 @@ use skep_abi::{AttachType, MapType, ProgType};
 use skep_btf::{Btf, TypeId};
 use skep_isa::{Endian, Insn};
 
+use crate::ObjectError;
+
 /// An object: everything that a backend needs to load it.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
@@ -24,10 +26,55 @@ pub struct Spec {
     pub externs: Vec<Extern>,
     /// The object's own types.
     pub btf: Option<Btf>,
+    /// Parts that the file holds but that could not be used, each with its reason. What they name is
+    /// in no other field: a program that needs a malformed map is here, not in `programs`.
+    pub problems: Vec<Problem>,
+}
+
+impl Spec {
+    /// The program of this name.
+    pub fn program(&self, name: &str) -> Option<&Program> {
+        self.programs.iter().find(|p| p.name == name)
+    }
+
+    /// The map of this name, and its index.
+    pub fn map(&self, name: &str) -> Option<(usize, &MapSpec)> {
+        self.maps.iter().enumerate().find(|(_, m)| m.name == name)
+    }
+
+    /// Why there is no program or map of this name, if the file holds one that could not be used.
+    pub fn problem(&self, name: &str) -> Option<&Problem> {
+        self.problems.iter().find(|p| p.name == name)
+    }
+}
+
+/// A part of the file that could not be used.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What sort of thing it is.
+    pub part: Part,
+    /// Its name.
+    pub name: String,
+    /// Why it could not be used.
+    pub error: ObjectError,
+}
+
+/// What sort of thing a [`Problem`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// A program.
+    Program,
+    /// A map.
+    Map,
+    /// A section that is neither.
+    Section,
+    /// An extern.
+    Extern,
 }
 
 /// One program, whole: the subprograms that it calls are appended to its instructions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// Name of the function.
     pub name: String,
@@ -41,7 +88,8 @@ pub struct Program {
     pub attach_to: Option<String>,
     /// `prog_flags` of BPF_PROG_LOAD that the section name asks for (sleepable, frags).
     pub flags: u32,
-    /// Slots; symbolic places still hold zero or a placeholder.
+    /// Slots. Calls of subprograms are resolved. A symbolic place has its pseudo source (`BPF_PSEUDO_MAP_FD`,
+    /// `BPF_PSEUDO_KFUNC_CALL`, ...) and zero, or an offset, for the rest.
     pub insns: Vec<Insn>,
     /// Places in `insns` that a backend fills in.
     pub relocs: Vec<Reloc>,
@@ -71,12 +119,13 @@ pub enum RelocTarget {
     MapValue {
         /// Index into [`Spec::maps`].
         map: usize,
-        /// Offset in the value.
+        /// Offset in the value; also in the second slot's immediate.
         offset: u32,
     },
     /// An extern; index into [`Spec::externs`].
     Extern(usize),
-    /// A subprogram's address (`BPF_PSEUDO_FUNC`): its first slot in the same program.
+    /// A subprogram's address (`BPF_PSEUDO_FUNC`): its first slot in the same program. The slot's
+    /// immediate already holds the distance, as the kernel wants it.
     Func(usize),
 }
 
@@ -106,13 +155,75 @@ pub struct MapSpec {
     /// Shape of inner maps, for maps of maps.
     pub inner: Option<Box<MapSpec>>,
     /// First contents: key to map (index into [`Spec::maps`]) or program (index into [`Spec::programs`]).
+    /// For struct_ops the "key" is the offset of the function pointer in the value.
     pub initial_refs: Vec<(u32, InitialRef)>,
-    /// First contents of a data section's only value.
+    /// First contents of a data section's only value; `None` is all zero, so that `.bss` costs nothing.
     pub initial_value: Option<Vec<u8>>,
     /// Frozen after the contents are written (`.rodata`, `.kconfig`).
     pub frozen: bool,
     /// Pin by name (`LIBBPF_PIN_BY_NAME`).
     pub pin_by_name: bool,
+    /// What in the file it was made from.
+    pub origin: MapOrigin,
+}
+
+impl MapSpec {
+    /// `BPF_F_RDONLY_PROG`: programs only read it.
+    pub const F_RDONLY_PROG: u32 = 1 << 7;
+    /// `BPF_F_MMAPABLE`: userspace may map its memory.
+    pub const F_MMAPABLE: u32 = 1 << 10;
+    /// `BPF_F_NUMA_NODE`: the node given counts.
+    pub const F_NUMA_NODE: u32 = 1 << 2;
+    /// `BPF_F_LINK`: a struct_ops map is registered through a link.
+    pub const F_LINK: u32 = 1 << 13;
+}
+
+impl Default for MapSpec {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            map_type: MapType(0),
+            key_size: 0,
+            value_size: 0,
+            max_entries: 0,
+            flags: 0,
+            map_extra: 0,
+            numa_node: None,
+            btf_key: None,
+            btf_value: None,
+            inner: None,
+            initial_refs: Vec::new(),
+            initial_value: None,
+            frozen: false,
+            pin_by_name: false,
+            origin: MapOrigin::Built,
+        }
+    }
+}
+
+/// What a [`MapSpec`] was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MapOrigin {
+    /// No file: a caller built it.
+    #[default]
+    Built,
+    /// A BTF definition in `.maps`, or the inner definition of one.
+    Btf,
+    /// A `struct bpf_map_def` in a `maps` section.
+    Legacy,
+    /// A `struct bpf_elf_map` of iproute2.
+    Iproute2,
+    /// `.data` and its like.
+    Data,
+    /// `.rodata` and its like, merged strings included.
+    Rodata,
+    /// `.bss` and its like.
+    Bss,
+    /// Made to hold `.kconfig` externs.
+    Kconfig,
+    /// A variable in `.struct_ops` or `.struct_ops.link`.
+    StructOps,
 }
 
 /// What an initial slot of a map of maps or a prog array holds.
@@ -139,14 +250,19 @@ pub struct Extern {
 
 /// Kinds of extern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExternKind {
     /// A kernel function that the program calls.
     Kfunc,
+    /// A function that neither this object nor the kernel is said to have: another object (see
+    /// linking) or an embedder provides it.
+    Func,
     /// A kernel variable, typed by BTF.
     Ksym,
     /// A kernel symbol without a type: only its address.
     KsymAddr,
-    /// A configuration value; `offset` is its place in the `.kconfig` map's value.
+    /// A configuration value; `offset` is its place in the `.kconfig` map's value, which the loader fills.
+    /// Code refers to that map with [`RelocTarget::MapValue`].
     Kconfig {
         /// Offset in bytes.
         offset: u32,

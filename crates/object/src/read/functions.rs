@@ -1,0 +1,168 @@
+//! The functions of the code sections: where each begins and ends, and whether it is a program of its own.
+//!
+//! Bounds come from FUNC symbols. Clang before 9 wrote functions as NOTYPE symbols, so a section without FUNC
+//! symbols is cut at its global symbols, and one without those is a single function named after the section.
+//!
+//! As libbpf has it, functions in `.text` are subprograms and those elsewhere are programs; a local
+//! (static) function outside of `.text` is a subprogram too. An object with code in `.text` alone has its
+//! global functions there as programs, since it could have none otherwise.
+
+use skep_isa::{Endian, Insn};
+
+use crate::ObjectError;
+use crate::elf::{File, Section, Symbol};
+use crate::limits::Budget;
+
+/// All functions, by section and place.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    list: Vec<Function>,
+    sections: Vec<CodeSection>,
+}
+
+/// A code section's slots.
+#[derive(Debug)]
+pub(super) struct CodeSection {
+    pub(super) index: usize,
+    pub(super) name: String,
+    pub(super) insns: Vec<Insn>,
+}
+
+/// A function: a range of slots of a code section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) name: String,
+    /// Index into the ELF file's sections.
+    pub(super) section: usize,
+    /// First slot in the section.
+    pub(super) start: usize,
+    /// One past its last slot.
+    pub(super) end: usize,
+    /// A program, rather than a subprogram.
+    pub(super) is_program: bool,
+}
+
+/// A function, by its index in [`Functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FnId(pub(super) usize);
+
+impl Functions {
+    /// Finds the functions; a section that can't be cut is reported and left out.
+    pub(super) fn find(
+        file: &File<'_>,
+        budget: &mut Budget,
+        report: &mut dyn FnMut(&str, ObjectError),
+    ) -> Result<Self, ObjectError> {
+        let mut found = Self::default();
+        for section in file.sections.iter().filter(|s| s.is_code() && s.size > 0) {
+            let bytes = match section.data() {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    report(&section.name, error);
+                    continue;
+                }
+            };
+            budget.take(bytes.len() / Insn::BYTES, size_of::<Insn>(), "the code")?;
+            match cut(file, section, bytes) {
+                Ok(functions) => found.list.extend(functions),
+                Err(error) => {
+                    report(&section.name, error.in_section(&*section.name));
+                    continue;
+                }
+            }
+            let insns = slots(bytes, file.endian);
+            found.sections.push(CodeSection { index: section.index, name: section.name.to_string(), insns });
+        }
+        found.choose_programs(file);
+        Ok(found)
+    }
+
+    fn choose_programs(&mut self, file: &File<'_>) {
+        let is_text = |f: &Function| file.sections.get(f.section).is_some_and(|s| s.name == ".text");
+        if self.list.iter().any(|f| f.is_program && !is_text(f)) {
+            self.list.iter_mut().filter(|f| is_text(f)).for_each(|f| f.is_program = false);
+        }
+    }
+
+    /// The function with this id.
+    pub(super) fn get(&self, id: FnId) -> Option<&Function> {
+        self.list.get(id.0)
+    }
+
+    /// Programs, in file order.
+    pub(super) fn programs(&self) -> impl Iterator<Item = FnId> {
+        self.list.iter().enumerate().filter(|(_, f)| f.is_program).map(|(i, _)| FnId(i))
+    }
+
+    /// The function that begins at a slot of a section.
+    pub(super) fn starting_at(&self, section: usize, slot: usize) -> Option<FnId> {
+        self.list.binary_search_by_key(&(section, slot), |f| (f.section, f.start)).ok().map(FnId)
+    }
+
+    /// Name of the function that holds a slot.
+    pub(super) fn around(&self, section: usize, slot: usize) -> Option<&str> {
+        let next = self.list.partition_point(|f| (f.section, f.start) <= (section, slot));
+        let f = self.list.get(next.checked_sub(1)?)?;
+        (f.section == section && slot < f.end).then_some(f.name.as_str())
+    }
+
+    /// The slots of a section.
+    pub(super) fn code(&self, section: usize) -> Option<&CodeSection> {
+        self.sections.binary_search_by_key(&section, |s| s.index).ok().map(|i| &self.sections[i])
+    }
+
+    /// All code sections.
+    pub(super) fn sections(&self) -> &[CodeSection] {
+        &self.sections
+    }
+}
+
+fn slots(bytes: &[u8], endian: Endian) -> Vec<Insn> {
+    let (chunks, _) = bytes.as_chunks::<{ Insn::BYTES }>();
+    chunks.iter().map(|c| Insn::from_bytes(*c, endian)).collect()
+}
+
+/// Cuts a section at its functions' symbols.
+fn cut(file: &File<'_>, section: &Section<'_>, bytes: &[u8]) -> Result<Vec<Function>, ObjectError> {
+    if bytes.len() % Insn::BYTES != 0 {
+        return Err(ObjectError::new(format!("{} bytes are no whole number of instructions", bytes.len())));
+    }
+    let slots = bytes.len() / Insn::BYTES;
+    let mut starts: Vec<&Symbol<'_>> =
+        file.symbols_in(section.index).map(|(_, s)| s).filter(|s| s.is_function()).collect();
+    if starts.is_empty() {
+        let named = |s: &&Symbol<'_>| !s.is_local() && !s.is_section() && !s.name.is_empty();
+        starts = file.symbols_in(section.index).map(|(_, s)| s).filter(named).collect();
+    }
+    if starts.is_empty() {
+        let name = section.name.to_string();
+        return Ok(vec![Function { name, section: section.index, start: 0, end: slots, is_program: true }]);
+    }
+    starts.sort_by_key(|s| s.value);
+    starts.dedup_by_key(|s| s.value);
+    let ends = starts.iter().skip(1).map(|s| s.value).chain([bytes.len() as u64]).collect::<Vec<_>>();
+    starts.iter().zip(ends).map(|(s, next)| function(section, s, next)).collect()
+}
+
+/// A function from its symbol; it ends with its size, or where the next begins if it has none.
+fn function(section: &Section<'_>, symbol: &Symbol<'_>, next: u64) -> Result<Function, ObjectError> {
+    let end = if symbol.size == 0 { Some(next) } else { symbol.value.checked_add(symbol.size) };
+    let slot = Insn::BYTES as u64;
+    match end {
+        Some(end) if end <= next && symbol.value < end && symbol.value % slot == 0 && end % slot == 0 => {
+            Ok(Function {
+                name: symbol.name.to_string(),
+                section: section.index,
+                start: (symbol.value / slot) as usize,
+                end: (end / slot) as usize,
+                is_program: !symbol.is_local() || !symbol.is_function(),
+            })
+        }
+        _ => Err(ObjectError::new(format!(
+            "a function of {} bytes does not fit between its start and {next:#x}",
+            symbol.size
+        ))
+        .at(symbol.value)
+        .on_symbol(&*symbol.name)),
+    }
+}
