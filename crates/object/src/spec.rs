@@ -244,7 +244,7 @@ pub struct Extern {
     pub kind: ExternKind,
     /// Weak: absence is not an error.
     pub weak: bool,
-    /// Its BTF type, if the object has BTF.
+    /// The VAR or FUNC that declares it, if the object has BTF.
     pub btf_type: Option<TypeId>,
 }
 
@@ -257,6 +257,8 @@ pub enum ExternKind {
     /// A function that neither this object nor the kernel is said to have: another object (see
     /// linking) or an embedder provides it.
     Func,
+    /// A variable that another object provides.
+    Var,
     /// A kernel variable, typed by BTF.
     Ksym,
     /// A kernel symbol without a type: only its address.

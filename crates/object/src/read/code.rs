@@ -14,7 +14,7 @@ use crate::ObjectError;
 use crate::elf::{File, Place, Rel, Symbol};
 
 /// `call`.
-const CALL: u8 = 0x85;
+pub(super) const CALL: u8 = 0x85;
 /// `src` of a call that names a subprogram.
 const PSEUDO_CALL: u8 = 1;
 

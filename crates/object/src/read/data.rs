@@ -13,9 +13,6 @@ use super::Reader;
 use crate::elf::{File, Place, Section};
 use crate::{MapOrigin, MapSpec, ObjectError, Part};
 
-/// `BPF_MAP_TYPE_ARRAY`.
-const ARRAY: MapType = MapType(2);
-
 /// Makes the maps of data sections, in the order of the file.
 pub(super) fn read(reader: &mut Reader<'_>) {
     let referenced = referenced_sections(&reader.file);
@@ -79,7 +76,7 @@ fn data_map(reader: &mut Reader<'_>, section: &Section<'_>) -> Result<MapSpec, O
     }
     Ok(MapSpec {
         name: section.name.to_string(),
-        map_type: ARRAY,
+        map_type: MapType::ARRAY,
         key_size: 4,
         value_size,
         max_entries: 1,

@@ -150,7 +150,10 @@ fn add(reader: &mut Reader<'_>, section: &Section<'_>, definitions: Vec<Definiti
         reader.places.define(section.index, definition.offset, Ok(index));
     }
     let maps = &mut reader.spec.maps;
-    for (n, link) in links.iter().enumerate().filter(|(n, _)| holds_maps(maps[first + n].map_type)) {
+    for (n, link) in links.iter().enumerate() {
+        if !holds_maps(maps[first + n].map_type) {
+            continue;
+        }
         let numbered = link.inner_number.map(|i| first.saturating_add(i as usize));
         let inner = numbered.or_else(|| by_id.get(&link.inner_id).copied());
         let shape = inner.and_then(|i| maps.get(i)).map(|m| MapSpec { inner: None, ..m.clone() });

@@ -5,10 +5,13 @@
 //! A part that can't be used becomes a [`Problem`], and only what needs it goes with it.
 
 mod assemble;
+mod btf_maps;
 mod code;
 mod data;
 mod ext;
+mod externs;
 mod functions;
+mod initial;
 mod legacy;
 mod places;
 
@@ -44,7 +47,7 @@ impl Spec {
         let file = File::parse(bytes, limits, &mut budget)?;
         let spec = Spec { endian: file.endian, ..Spec::default() };
         let places = Places::default();
-        let mut reader = Reader { file, budget, spec, places, map_ids: BTreeMap::new() };
+        let mut reader = Reader { file, budget, spec, places, map_ids: BTreeMap::new(), slots: Vec::new() };
         reader.read()?;
         Ok(reader.spec)
     }
@@ -65,15 +68,22 @@ struct Reader<'d> {
     places: Places,
     /// iproute2's map ids.
     map_ids: BTreeMap<u32, usize>,
+    /// Where the definitions of maps leave room for first contents.
+    slots: Vec<initial::Slots>,
 }
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<(), ObjectError> {
         self.read_types();
         self.read_license();
+        let records = self.read_records()?;
         legacy::read(self);
+        btf_maps::read(self);
         data::read(self);
-        self.read_programs(&Records::default())
+        externs::read(self);
+        let (functions, programs) = self.read_programs(&records)?;
+        initial::read(self, &functions, &programs);
+        Ok(())
     }
 
     fn read_types(&mut self) {
@@ -85,8 +95,25 @@ impl Reader<'_> {
             })
         });
         match parsed {
-            Ok(btf) => self.spec.btf = Some(btf),
+            Ok(mut btf) => {
+                btf_maps::place_variables(&self.file, &mut btf);
+                self.spec.btf = Some(btf);
+            }
             Err(error) => self.problem(Part::Section, ".BTF", error),
+        }
+    }
+
+    fn read_records(&mut self) -> Result<Records, ObjectError> {
+        let (Some(btf), Some(section)) = (&self.spec.btf, self.file.section_named(".BTF.ext")) else {
+            return Ok(Records::default());
+        };
+        match section.data().and_then(|bytes| Records::read(&self.file, btf, bytes, &mut self.budget)) {
+            Ok(records) => Ok(records),
+            Err(error) if error.is_limit() => Err(error),
+            Err(error) => {
+                self.problem(Part::Section, ".BTF.ext", error.in_section(".BTF.ext"));
+                Ok(Records::default())
+            }
         }
     }
 
@@ -101,7 +128,8 @@ impl Reader<'_> {
         }
     }
 
-    fn read_programs(&mut self, records: &Records) -> Result<(), ObjectError> {
+    /// Reads the programs, and answers which function became which.
+    fn read_programs(&mut self, records: &Records) -> Result<(Functions, BTreeMap<FnId, usize>), ObjectError> {
         let problems = &mut self.spec.problems;
         let mut report = |name: &str, error| {
             problems.push(Problem { part: Part::Section, name: name.to_owned(), error });
@@ -119,15 +147,19 @@ impl Reader<'_> {
             is_kernel_function: &|i| kind(i) == Some(ExternKind::Kfunc),
             is_typed: &|i| matches!(kind(i), Some(ExternKind::Kfunc | ExternKind::Ksym)),
         };
+        let mut programs = BTreeMap::new();
         for id in functions.programs() {
             let Some((program, name)) = begin(&functions, id) else { continue };
             match assemble::assemble(&parts, id, program, &mut self.budget) {
-                Ok(program) => self.spec.programs.push(program),
+                Ok(program) => {
+                    programs.insert(id, self.spec.programs.len());
+                    self.spec.programs.push(program);
+                }
                 Err(error) if error.is_limit() => return Err(error),
                 Err(error) => self.spec.problems.push(Problem { part: Part::Program, name, error }),
             }
         }
-        Ok(())
+        Ok((functions, programs))
     }
 
     /// Adds a map and gives its index.
