@@ -126,8 +126,12 @@ impl<'d> File<'d> {
         let endian = header.endian().map_err(damaged)?;
         let table = header.sections(endian, bytes).map_err(damaged)?;
         if table.len() > limits.sections {
-            return Err(ObjectError::new(format!("{} sections, the limit is {}", table.len(), limits.sections))
-                .over_limit());
+            return Err(ObjectError::new(format!(
+                "{} sections, the limit is {}",
+                table.len(),
+                limits.sections
+            ))
+            .over_limit());
         }
         budget.take(table.len(), size_of::<Section<'_>>(), "the section table")?;
         let names = header.section_strings_index(endian, bytes).ok();
@@ -242,8 +246,12 @@ impl<'d> File<'d> {
     /// The symbol of a relocation.
     pub(crate) fn symbol(&self, rel: &Rel) -> Result<&Symbol<'d>, ObjectError> {
         self.symbols.get(rel.symbol).ok_or_else(|| {
-            ObjectError::new(format!("relocation against symbol {}, there are {}", rel.symbol, self.symbols.len()))
-                .at(rel.offset)
+            ObjectError::new(format!(
+                "relocation against symbol {}, there are {}",
+                rel.symbol,
+                self.symbols.len()
+            ))
+            .at(rel.offset)
         })
     }
 
@@ -255,7 +263,9 @@ impl<'d> File<'d> {
 
 fn check_header(bytes: &[u8]) -> Result<&Header, ObjectError> {
     if bytes.get(..4) != Some(&elf::ELFMAG) {
-        return Err(ObjectError::new("not an ELF file").with_hint("an object is what `clang -target bpf -c` writes"));
+        return Err(
+            ObjectError::new("not an ELF file").with_hint("an object is what `clang -target bpf -c` writes")
+        );
     }
     if bytes.get(4) != Some(&elf::ELFCLASS64) {
         return Err(ObjectError::new("not a 64-bit ELF file").with_hint("BPF objects are always 64-bit"));
@@ -269,7 +279,9 @@ fn check_header(bytes: &[u8]) -> Result<&Header, ObjectError> {
             .with_hint("compile with `-target bpf`"));
     }
     if header.e_type(endian) != elf::ET_REL {
-        return Err(ObjectError::new("not a relocatable object").with_hint("do not link it with a system linker"));
+        return Err(
+            ObjectError::new("not a relocatable object").with_hint("do not link it with a system linker")
+        );
     }
     Ok(header)
 }

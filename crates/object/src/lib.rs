@@ -10,6 +10,6 @@ pub mod spec;
 pub use error::ObjectError;
 pub use limits::Limits;
 pub use spec::{
-    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapOrigin, MapSpec, Part, Problem, Program,
-    Reloc, RelocTarget, Spec,
+    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapOrigin, MapSpec, Part, Problem,
+    Program, Reloc, RelocTarget, Spec,
 };

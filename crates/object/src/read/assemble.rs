@@ -90,7 +90,9 @@ impl Assembly<'_> {
         }
         for core in cores {
             budget.take(1, size_of::<crate::CoreReloc>() + core.access.len(), "the CO-RE records")?;
-            self.program.core_relocs.push(crate::CoreReloc { insn: core.insn - f.start + base, ..core.clone() });
+            self.program
+                .core_relocs
+                .push(crate::CoreReloc { insn: core.insn - f.start + base, ..core.clone() });
         }
         Ok(())
     }

@@ -18,6 +18,9 @@ use crate::{MapOrigin, MapSpec, ObjectError, Part};
 /// `BPF_MAP_TYPE_PROG_ARRAY`.
 const PROG_ARRAY: MapType = MapType(3);
 
+/// `LIBBPF_PIN_BY_NAME`.
+const PIN_BY_NAME: u32 = 1;
+
 /// Fills in what the compiler leaves to the loader: sizes of DATASECs, and offsets of their global variables.
 pub(super) fn place_variables(file: &File<'_>, btf: &mut Btf) {
     let datasecs: Vec<(TypeId, String)> = btf
@@ -154,13 +157,8 @@ impl Field<'_> {
                 self.values(map)?;
                 d.values = Some(offset);
             }
-            "pinning" => {
-                map.pin_by_name = match self.uint()? {
-                    0 => false,
-                    1 => true,
-                    other => return Err(ObjectError::new(format!("{other} is neither 0 nor 1 (by name)"))),
-                }
-            }
+            // Other numbers than 0 and 1 are for loaders of their own (Cilium has 16).
+            "pinning" => map.pin_by_name = self.uint()? == PIN_BY_NAME,
             _ => return Err(ObjectError::new("not a field of a map definition")),
         }
         Ok(())

@@ -44,7 +44,12 @@ pub(super) fn is_pseudo_call(insn: Insn) -> bool {
 }
 
 /// Resolves the relocations of a code section.
-pub(super) fn resolve(file: &File<'_>, functions: &Functions, places: &Places, section: usize) -> SectionNames {
+pub(super) fn resolve(
+    file: &File<'_>,
+    functions: &Functions,
+    places: &Places,
+    section: usize,
+) -> SectionNames {
     let Some(code) = functions.code(section) else { return SectionNames::new() };
     let mut names = SectionNames::new();
     for rel in file.relocs(section) {
@@ -72,7 +77,10 @@ fn resolve_one(
     } else if insn.is_wide() {
         loaded(file, functions, places, rel, symbol, insn)
     } else {
-        Err(ObjectError::new(format!("relocation on opcode {:#04x}, neither call nor wide load", insn.opcode)))
+        Err(ObjectError::new(format!(
+            "relocation on opcode {:#04x}, neither call nor wide load",
+            insn.opcode
+        )))
     };
     named.map_err(|e| if symbol.name.is_empty() { e } else { e.on_symbol(&*symbol.name) })
 }

@@ -39,7 +39,8 @@ pub(super) fn read(reader: &mut Reader<'_>) {
 fn standard(name: &str) -> Option<MapOrigin> {
     const KINDS: [(&str, MapOrigin); 3] =
         [(".data", MapOrigin::Data), (".rodata", MapOrigin::Rodata), (".bss", MapOrigin::Bss)];
-    let is = |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let is =
+        |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     KINDS.iter().find(|(stem, _)| is(stem)).map(|k| k.1)
 }
 
@@ -56,8 +57,9 @@ fn referenced_sections(file: &File<'_>) -> BTreeSet<usize> {
 }
 
 fn data_map(reader: &mut Reader<'_>, section: &Section<'_>) -> Result<MapSpec, ObjectError> {
-    let value_size = u32::try_from(section.size)
-        .map_err(|_| ObjectError::new(format!("{} bytes are more than a map's value can hold", section.size)))?;
+    let value_size = u32::try_from(section.size).map_err(|_| {
+        ObjectError::new(format!("{} bytes are more than a map's value can hold", section.size))
+    })?;
     let by_flags = if section.is_writable() { MapOrigin::Data } else { MapOrigin::Rodata };
     let origin = match standard(&section.name) {
         // A `.bss` with bytes in the file is plain data.

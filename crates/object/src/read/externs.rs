@@ -100,9 +100,8 @@ fn called_symbols(file: &File<'_>) -> BTreeSet<usize> {
     let mut called = BTreeSet::new();
     for section in file.sections.iter().filter(|s| s.is_code()) {
         let Ok(bytes) = section.data() else { continue };
-        let is_call = |offset: u64| {
-            usize::try_from(offset).ok().and_then(|o| bytes.get(o)) == Some(&super::code::CALL)
-        };
+        let is_call =
+            |offset: u64| usize::try_from(offset).ok().and_then(|o| bytes.get(o)) == Some(&super::code::CALL);
         called.extend(file.relocs(section.index).iter().filter(|r| is_call(r.offset)).map(|r| r.symbol));
     }
     called
@@ -115,7 +114,11 @@ fn kind(btf: Option<&Btf>, declared: Option<Declared>, called: bool) -> ExternKi
         (Some(Home::Ksyms), true) => ExternKind::Kfunc,
         (Some(Home::Ksyms), false) => {
             let typed = ty.and_then(|t| t.btf().resolve(t.target()?).ok());
-            if typed.is_some_and(|t| t.kind() != Kind::Void) { ExternKind::Ksym } else { ExternKind::KsymAddr }
+            if typed.is_some_and(|t| t.kind() != Kind::Void) {
+                ExternKind::Ksym
+            } else {
+                ExternKind::KsymAddr
+            }
         }
         (_, true) => ExternKind::Func,
         (_, false) => ExternKind::Var,
@@ -155,8 +158,7 @@ fn add_configs(reader: &mut Reader<'_>, mut configs: Vec<Config>) {
         });
     }
     let datasec = reader.datasec(".kconfig");
-    let shared =
-        datasec.zip(reader.spec.btf.as_ref()).is_some_and(|(id, btf)| has_shared_variable(btf, id));
+    let shared = datasec.zip(reader.spec.btf.as_ref()).is_some_and(|(id, btf)| has_shared_variable(btf, id));
     reader.add_map(MapSpec {
         name: ".kconfig".to_owned(),
         map_type: MapType::ARRAY,

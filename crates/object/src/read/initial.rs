@@ -39,7 +39,8 @@ pub(super) fn read(reader: &mut Reader<'_>, functions: &Functions, programs: &BT
             match found {
                 Ok((slot, key, what)) => reader.spec.maps[slot.map].initial_refs.push((key, what)),
                 Err(error) => {
-                    let name = reader.file.sections.get(section).map_or_else(String::new, |s| s.name.to_string());
+                    let name =
+                        reader.file.sections.get(section).map_or_else(String::new, |s| s.name.to_string());
                     reader.problem(Part::Section, &name, error.in_section(name.as_str()).at(rel.offset));
                 }
             }
@@ -73,8 +74,10 @@ fn named(
     let Place::Section(home) = symbol.place else {
         return Err(ObjectError::new("neither a map nor a program of this object").on_symbol(&*symbol.name));
     };
-    let value = symbol.value.wrapping_add_signed(rel.addend).wrapping_add(in_place(reader, section, rel.offset));
-    let offset = u32::try_from(value).map_err(|_| ObjectError::new("offset in the section is out of range"))?;
+    let value =
+        symbol.value.wrapping_add_signed(rel.addend).wrapping_add(in_place(reader, section, rel.offset));
+    let offset =
+        u32::try_from(value).map_err(|_| ObjectError::new("offset in the section is out of range"))?;
     if let Some(map) = reader.places.map_at(home, offset) {
         return map.map(InitialRef::Map);
     }

@@ -100,10 +100,12 @@ fn definition(
     let offset = u32::try_from(at).map_err(|_| ObjectError::new("definition outside of its section"))?;
     let start = offset as usize;
     let record = start.checked_add(size).and_then(|end| bytes.get(start..end));
-    let record = record.ok_or_else(|| ObjectError::new(format!("definition of {size} bytes ends outside")))?;
+    let record =
+        record.ok_or_else(|| ObjectError::new(format!("definition of {size} bytes ends outside")))?;
     let field = |n: usize| record.get(4 * n..4 * n + 4).map_or(0, |b| reader.word(b));
     if size < 16 {
-        let message = format!("a definition of {size} bytes, at least 16 (type, key, value, entries) are needed");
+        let message =
+            format!("a definition of {size} bytes, at least 16 (type, key, value, entries) are needed");
         return Err(ObjectError::new(message));
     }
     let mut map = MapSpec {

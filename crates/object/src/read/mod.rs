@@ -55,8 +55,17 @@ impl Spec {
 
 /// Sections with a meaning of their own, which are never data.
 fn is_special(name: &str) -> bool {
-    const NAMES: [&str; 9] =
-        ["license", "version", ".maps", ".kconfig", ".ksyms", ".BTF", ".BTF.ext", ".eh_frame", ".addr_space.1"];
+    const NAMES: [&str; 9] = [
+        "license",
+        "version",
+        ".maps",
+        ".kconfig",
+        ".ksyms",
+        ".BTF",
+        ".BTF.ext",
+        ".eh_frame",
+        ".addr_space.1",
+    ];
     NAMES.contains(&name) || legacy::is_maps(name)
 }
 
@@ -129,15 +138,17 @@ impl Reader<'_> {
     }
 
     /// Reads the programs, and answers which function became which.
-    fn read_programs(&mut self, records: &Records) -> Result<(Functions, BTreeMap<FnId, usize>), ObjectError> {
+    fn read_programs(
+        &mut self,
+        records: &Records,
+    ) -> Result<(Functions, BTreeMap<FnId, usize>), ObjectError> {
         let problems = &mut self.spec.problems;
         let mut report = |name: &str, error| {
             problems.push(Problem { part: Part::Section, name: name.to_owned(), error });
         };
         let functions = Functions::find(&self.file, &mut self.budget, &mut report)?;
         let sections = functions.sections().iter().map(|s| s.index);
-        let names =
-            sections.map(|s| (s, code::resolve(&self.file, &functions, &self.places, s))).collect();
+        let names = sections.map(|s| (s, code::resolve(&self.file, &functions, &self.places, s))).collect();
         let externs = &self.spec.externs;
         let kind = |index: usize| externs.get(index).map(|e| e.kind);
         let parts = assemble::Parts {
