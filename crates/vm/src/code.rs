@@ -1,0 +1,53 @@
+//! The compiled form: sixteen-byte cells, each with the address of the handler that runs it.
+//!
+//! A cell is one instruction. Its register fields are byte offsets into [`Machine::regs`], its displacement
+//! counts cells, and whatever can be known early (width, operand kind, direction of a jump, byte order) is in
+//! the choice of the handler. A handler ends by calling the handler of the next cell, which an optimising build turns
+//! into a jump. Nothing depends on that: chains are cut, see [`CHUNK`] and [`BLOCK`], and their stack use is bounded.
+//!
+//! Invariants, made by [`crate::build`] and relied on by every handler: `a` and `b` are multiples of 8, at most 80;
+//! `pc + off`, `pc + imm` of jumps and calls, and `pc + 1` of all that falls through, are cells of the same image;
+//! cells are never changed.
+
+use crate::machine::Machine;
+use crate::memory::Memory;
+
+/// Runs the cell at `pc` and those after it, until it has a [`Signal`] to give.
+///
+/// # Safety
+/// `pc` is a cell of the machine's current image, and the machine and the memory are valid and not borrowed elsewhere.
+pub(crate) type Handler = unsafe fn(pc: *const Code, m: *mut Machine, fuel: i64, mem: *mut Memory) -> Signal;
+
+/// One instruction.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Code {
+    pub(crate) run: Handler,
+    /// Byte offset of the destination register.
+    pub(crate) a: u8,
+    /// Byte offset of the source register.
+    pub(crate) b: u8,
+    /// Offset in bytes of memory accesses; displacement in cells of conditional jumps.
+    pub(crate) off: i16,
+    /// Immediate; displacement in cells of jumps and calls.
+    pub(crate) imm: i32,
+}
+
+/// Why a chain of handlers came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Signal {
+    /// To cut the chain: go on at `Machine::pc`.
+    Bounce,
+    /// The function that `drive` entered has returned.
+    Done,
+    /// See `Machine::stop`.
+    Stopped,
+}
+
+/// How much budget handlers may count down before they come back for more. As a backward jump pays at least for
+/// the cells that it jumps over, this bounds the chain of a loop.
+pub(crate) const CHUNK: i64 = if cfg!(debug_assertions) { 8 } else { 128 };
+
+/// No chain runs forward across a multiple of this many cells.
+pub(crate) const BLOCK: usize = if cfg!(debug_assertions) { 16 } else { 128 };

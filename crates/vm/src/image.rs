@@ -1,0 +1,168 @@
+//! The immutable half of a run: a program, checked once and compiled to cells.
+//!
+//! An image is `Send` and `Sync` and holds nothing that changes while it runs. Its loader has already put
+//! addresses into wide loads (map handles, values); the embedder's [`Imports`] turn the numbers of helpers and kfuncs
+//! into indices here, so that a call looks nothing up.
+
+use std::sync::Arc;
+
+use skep_isa::{Endian, Insn, ValidateError};
+
+use crate::build;
+use crate::code::Code;
+use crate::host::Imports;
+use crate::memory::RegionId;
+
+/// What to do with a call of something that the embedder does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Missing {
+    /// The program is refused.
+    #[default]
+    Reject,
+    /// The program is taken, and traps if it gets there.
+    Trap,
+}
+
+/// How an image is made.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Byte order in which the program sees memory.
+    pub endian: Endian,
+    /// The program's name, for traps.
+    pub name: String,
+    /// What unknown helpers and kfuncs are.
+    pub missing: Missing,
+    /// Where `addr_space_cast` leads: the arena's region. Without one it keeps the low 32 bits.
+    pub arena: Option<RegionId>,
+}
+
+/// Why bytes are no image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImageError(pub(crate) ErrorKind);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ErrorKind {
+    Structure(ValidateError),
+    Helper { slot: usize, id: i32 },
+    Kfunc { slot: usize, btf_id: i32 },
+    Unresolved { slot: usize },
+    TooLong,
+}
+
+impl ImageError {
+    /// The slot that is wrong.
+    pub fn slot(&self) -> usize {
+        match &self.0 {
+            ErrorKind::Structure(e) => e.slot(),
+            ErrorKind::Helper { slot, .. } | ErrorKind::Kfunc { slot, .. } => *slot,
+            ErrorKind::Unresolved { slot } => *slot,
+            ErrorKind::TooLong => 0,
+        }
+    }
+
+    /// The number of the helper that the embedder does not have, if that is the reason.
+    pub fn missing_helper(&self) -> Option<i32> {
+        match self.0 {
+            ErrorKind::Helper { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The structural check's error, if that is the reason.
+    pub fn structure(&self) -> Option<&ValidateError> {
+        match &self.0 {
+            ErrorKind::Structure(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for ImageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            ErrorKind::Structure(e) => e.fmt(f),
+            ErrorKind::Helper { slot, id } => write!(f, "slot {slot}: helper {id} is not available"),
+            ErrorKind::Kfunc { slot, btf_id } => {
+                write!(f, "slot {slot}: kfunc with btf id {btf_id} is not available")
+            }
+            ErrorKind::Unresolved { slot } => {
+                write!(f, "slot {slot}: wide load names a map or symbol that the loader did not resolve")
+            }
+            ErrorKind::TooLong => write!(f, "program is longer than {} slots", Image::MAX_SLOTS),
+        }
+    }
+}
+
+impl std::error::Error for ImageError {}
+
+/// A program that is ready to run.
+pub struct Image {
+    pub(crate) code: Box<[Code]>,
+    /// Slot of each cell.
+    pub(crate) slots: Box<[u32]>,
+    /// Slot and cell of each function that has an address, by slot.
+    pub(crate) functions: Box<[(u32, u32)]>,
+    endian: Endian,
+    name: Arc<str>,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Image")
+            .field("name", &self.name)
+            .field("cells", &self.code.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Image {
+    /// Most slots of a program: the kernel's limit of a million instructions, wide ones counted twice.
+    pub const MAX_SLOTS: usize = 2_000_000;
+
+    /// Compiles a program. Plain wide loads hold their constant or address; those that name a function
+    /// (`BPF_PSEUDO_FUNC`) are resolved here, and other names are the loader's to replace first.
+    ///
+    /// # Errors
+    /// The structure is wrong ([`skep_isa::validate`]), a callee is missing, or a name is unresolved.
+    pub fn new(insns: &[Insn], imports: &dyn Imports, options: &Options) -> Result<Self, ImageError> {
+        if insns.len() > Self::MAX_SLOTS {
+            return Err(ImageError(ErrorKind::TooLong));
+        }
+        skep_isa::validate(insns).map_err(|e| ImageError(ErrorKind::Structure(e)))?;
+        let built = build::build(insns, imports, options)?;
+        Ok(Self {
+            code: built.code,
+            slots: built.slots,
+            functions: built.functions,
+            endian: options.endian,
+            name: options.name.as_str().into(),
+        })
+    }
+
+    /// The byte order in which it sees memory.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Arc<str> {
+        self.name.clone()
+    }
+
+    /// The first cell.
+    pub(crate) fn entry(&self) -> *const Code {
+        self.code.as_ptr()
+    }
+
+    /// The first cell of the function at a slot.
+    pub(crate) fn function(&self, slot: u32) -> Option<*const Code> {
+        let i = self.functions.binary_search_by_key(&slot, |f| f.0).ok()?;
+        self.code.get(self.functions[i].1 as usize).map(std::ptr::from_ref)
+    }
+
+    /// The slot of a cell of this image; 0 for any other pointer.
+    pub(crate) fn slot_of(&self, pc: *const Code) -> usize {
+        let offset = pc.addr().wrapping_sub(self.code.as_ptr().addr());
+        self.slots.get(offset / size_of::<Code>()).map_or(0, |slot| *slot as usize)
+    }
+}

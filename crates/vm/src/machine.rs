@@ -1,0 +1,331 @@
+//! The mutable half of a run: registers, frames, budget. The immutable half is an [`Image`].
+//!
+//! A machine is made once and run many times; a run allocates nothing. Handlers (see [`crate::ops`]) work on it
+//! through raw pointers, from [`Machine::drive`] until that returns. `drive` is the trampoline: handlers call
+//! each other in chains whose length the image bounds, and come back to it with a [`Signal`].
+//!
+//! The budget counts instructions. A backward jump pays for the distance that it jumps over, a return for the
+//! length of its function, a helper for one and what it charges itself; forward code is free. What is paid is
+//! never less than what was executed by more than the program's length, so a run ends.
+
+use std::sync::Arc;
+
+use crate::code::{CHUNK, Code, Signal};
+use crate::host::{Frame, Host, Stop};
+use crate::image::Image;
+use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId, function_slot};
+use crate::trap::{Place, Trap, TrapKind};
+
+/// What a call saves.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved {
+    pub(crate) pc: *const Code,
+    image: *const Image,
+    pub(crate) callee_saved: [u64; 4],
+    pub(crate) may_goto: u32,
+}
+
+/// Registers, frames and budget of a run.
+#[repr(C)]
+pub struct Machine {
+    /// First, so that a scaled register number is a byte offset in the machine.
+    pub(crate) regs: [u64; 16],
+    /// Host address one past the current frame's bytes.
+    pub(crate) frame_top: *mut u8,
+    pub(crate) depth: usize,
+    /// Depth at which an exit leaves the innermost `drive`.
+    base: usize,
+    pub(crate) may_goto: u32,
+    may_goto_limit: u32,
+    /// Where to go on, or where it stopped.
+    pub(crate) pc: *const Code,
+    /// What is left of the current chunk of the budget while no handler holds it.
+    pub(crate) fuel: i64,
+    /// What is left beyond the chunk.
+    reserve: i64,
+    budget: i64,
+    image: *const Image,
+    pub(crate) frames: [Saved; MAX_FRAMES],
+    pub(crate) host: Option<*mut (dyn Host + 'static)>,
+    stop: Option<Stop>,
+    /// Keeps what was tail-called alive until the run ends.
+    images: Vec<Arc<Image>>,
+}
+
+// SAFETY: outside a run the pointers are dead values that nobody follows; a run borrows the machine mutably.
+unsafe impl Send for Machine {}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine")
+            .field("regs", &&self.regs[..11])
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    /// The kernel's limit for `may_goto` (`BPF_MAX_LOOPS`).
+    const MAX_LOOPS: u32 = 8 << 20;
+    /// Budget of a new machine: a thousand times what the kernel's verifier would walk.
+    const DEFAULT_BUDGET: i64 = 1_000_000_000;
+
+    /// A machine with a budget of 10^9 instructions.
+    pub fn new() -> Self {
+        let saved =
+            Saved { pc: std::ptr::null(), image: std::ptr::null(), callee_saved: [0; 4], may_goto: 0 };
+        Self {
+            regs: [0; 16],
+            frame_top: std::ptr::null_mut(),
+            depth: 0,
+            base: 0,
+            may_goto: 0,
+            may_goto_limit: Self::MAX_LOOPS,
+            pc: std::ptr::null(),
+            fuel: 0,
+            reserve: 0,
+            budget: Self::DEFAULT_BUDGET,
+            image: std::ptr::null(),
+            frames: [saved; MAX_FRAMES],
+            host: None,
+            stop: None,
+            images: Vec::new(),
+        }
+    }
+
+    /// Sets how many instructions a run may take.
+    pub fn set_budget(&mut self, instructions: u64) {
+        self.budget = i64::try_from(instructions).unwrap_or(i64::MAX).min(i64::MAX / 2);
+    }
+
+    /// Sets how often a function may pass a `may_goto`: 8 Mi at first, as in the kernel.
+    pub fn set_may_goto_limit(&mut self, times: u32) {
+        self.may_goto_limit = times;
+    }
+
+    /// What the last run took from its budget.
+    pub fn charged(&self) -> u64 {
+        (self.budget - self.reserve - self.fuel).max(0) as u64
+    }
+
+    /// The registers as the last run left them.
+    pub fn registers(&self) -> [u64; 11] {
+        std::array::from_fn(|i| self.regs[i])
+    }
+
+    /// Runs a program with r1 to r5 set; the other registers and the stack are zero. Returns r0.
+    ///
+    /// # Errors
+    /// The trap that ended the run. Memory keeps what was written until then.
+    pub fn run(
+        &mut self,
+        image: &Image,
+        memory: &mut Memory,
+        host: &mut dyn Host,
+        args: [u64; 5],
+    ) -> Result<u64, Trap> {
+        if image.endian() != memory.endian() {
+            return Err(Trap::new(TrapKind::ByteOrder));
+        }
+        memory.start_stack();
+        self.regs = [0; 16];
+        self.regs[1..6].copy_from_slice(&args);
+        self.images.clear();
+        self.image = image;
+        self.reserve = self.budget;
+        self.fuel = 0;
+        self.depth = 0;
+        self.base = 0;
+        self.enter_frame(memory);
+        let result = self.drive(memory, host, image.entry());
+        self.depth = 0;
+        self.image = std::ptr::null();
+        match result {
+            Ok(value) | Err(Stop::Exit(value)) => Ok(value),
+            Err(Stop::Trap(trap)) => Err(trap),
+            Err(Stop::TailCall(_)) => Err(Trap::host("tail call from a callback")),
+        }
+    }
+
+    /// Points r10 and the host's view of it to the frame at the current depth.
+    fn enter_frame(&mut self, memory: &mut Memory) {
+        self.regs[10] = RegionId::frame(self.depth).base() + FRAME_BYTES as u64;
+        self.frame_top = memory.frame_tops[self.depth];
+        self.may_goto = self.may_goto_limit;
+        memory.touch_frame(self.depth);
+    }
+
+    /// Runs from `pc` until the exit of the frame at the current depth.
+    fn drive(&mut self, memory: &mut Memory, host: &mut dyn Host, pc: *const Code) -> Result<u64, Stop> {
+        let outer = (self.host, self.base);
+        // SAFETY: only the lifetime changes. The pointer is followed while `drive` runs, during which `host` is
+        // borrowed, and `self.host` is set back before it returns.
+        self.host =
+            Some(unsafe { std::mem::transmute::<*mut (dyn Host + '_), *mut (dyn Host + 'static)>(host) });
+        self.base = self.depth;
+        self.pc = pc;
+        let (m, mem) = (&raw mut *self, &raw mut *memory);
+        let result = loop {
+            // SAFETY: `m` and `mem` come from exclusive borrows that last until `drive` returns and are not used
+            // otherwise in this loop. `pc` is a cell of the current image: an entry, or where a handler left it.
+            let signal = unsafe {
+                if let Err(trap) = (*m).refill() {
+                    break Err(trap.into());
+                }
+                let pc = (*m).pc;
+                ((*pc).run)(pc, m, (*m).fuel, mem)
+            };
+            // SAFETY: as above.
+            let this = unsafe { &mut *m };
+            match signal {
+                Signal::Bounce => {}
+                Signal::Done => break Ok(this.regs[0]),
+                Signal::Stopped => {
+                    break Err(this.stop.take().unwrap_or_else(|| Trap::host("stopped").into()));
+                }
+            }
+        };
+        (self.host, self.base) = outer;
+        result
+    }
+
+    /// Moves budget from the reserve into the chunk that handlers count down.
+    fn refill(&mut self) -> Result<(), Trap> {
+        let left = self.reserve + self.fuel;
+        if left < 0 {
+            (self.reserve, self.fuel) = (0, 0);
+            return Err(Trap::new(TrapKind::Budget).at(|| self.place()));
+        }
+        self.fuel = left.min(CHUNK);
+        self.reserve = left - self.fuel;
+        Ok(())
+    }
+
+    pub(crate) fn charge(&mut self, instructions: u64) -> Result<(), Trap> {
+        let cost = i64::try_from(instructions).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
+        self.reserve -= cost;
+        if self.reserve + self.fuel < 0 {
+            return Err(Trap::new(TrapKind::Budget));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn callback(
+        &mut self,
+        memory: &mut Memory,
+        host: &mut dyn Host,
+        function: u64,
+        args: [u64; 5],
+    ) -> Result<u64, Stop> {
+        let entry = function_slot(function).and_then(|slot| self.image().function(slot));
+        let entry = entry.ok_or_else(|| Trap::new(TrapKind::NotAFunction(function)))?;
+        if self.depth + 1 >= MAX_FRAMES {
+            return Err(Trap::new(TrapKind::CallDepth).into());
+        }
+        self.charge(1)?;
+        let (regs, may_goto, pc) = (self.regs, self.may_goto, self.pc);
+        self.depth += 1;
+        self.regs[1..6].copy_from_slice(&args);
+        self.enter_frame(memory);
+        let result = self.drive(memory, host, entry);
+        if result.is_ok() || !matches!(result, Err(Stop::Trap(_))) {
+            self.pc = pc;
+        }
+        self.depth -= 1;
+        self.regs = regs;
+        self.may_goto = may_goto;
+        self.frame_top = memory.frame_tops[self.depth];
+        match result {
+            Err(Stop::TailCall(_)) => Err(Trap::host("tail call from a callback").into()),
+            other => other,
+        }
+    }
+
+    /// Replaces the current function by a program.
+    pub(crate) fn tail_call(&mut self, image: Arc<Image>) -> Result<(), Trap> {
+        if self.images.len() >= Frame::MAX_TAIL_CALLS as usize {
+            return Err(Trap::new(TrapKind::TailCalls));
+        }
+        // SAFETY: `self.image` points to the running image (see `image`).
+        if image.endian() != unsafe { (*self.image).endian() } {
+            return Err(Trap::new(TrapKind::ByteOrder));
+        }
+        self.image = Arc::as_ptr(&image);
+        self.pc = image.entry();
+        self.images.push(image);
+        Ok(())
+    }
+
+    pub(crate) fn tail_calls(&self) -> u32 {
+        self.images.len() as u32
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The running image.
+    pub(crate) fn image(&self) -> &Image {
+        // SAFETY: during a run, the only time at which this is called, `self.image` is the image that `run`
+        // borrows or one that `self.images` keeps.
+        unsafe { &*self.image }
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        self.image().slot_of(self.pc)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { image: self.image().name(), slot: self.slot(), depth: self.depth }
+    }
+
+    /// Notes why the run ends at `self.pc`.
+    #[cold]
+    pub(crate) fn halt(&mut self, stop: impl Into<Stop>) -> Signal {
+        self.stop = Some(match stop.into() {
+            Stop::Trap(trap) => Stop::Trap(trap.at(|| self.place())),
+            other => other,
+        });
+        Signal::Stopped
+    }
+
+    /// Opens a frame that returns to `pc`. `None` if eight are open.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, memory: &mut Memory, pc: *const Code) -> Option<()> {
+        let depth = self.depth;
+        if depth + 1 >= MAX_FRAMES {
+            return None;
+        }
+        let callee_saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
+        self.frames[depth] = Saved { pc, image: self.image, callee_saved, may_goto: self.may_goto };
+        self.depth = depth + 1;
+        self.regs[10] = self.regs[10].wrapping_add(1 << 32);
+        self.frame_top = memory.frame_tops[depth + 1];
+        self.may_goto = self.may_goto_limit;
+        memory.touch_frame(depth + 1);
+        Some(())
+    }
+
+    /// Closes the current frame and gives where to go on. `None` if the run, or the callback, is over.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, memory: &Memory) -> Option<*const Code> {
+        if self.depth == self.base {
+            return None;
+        }
+        let depth = (self.depth - 1) % MAX_FRAMES;
+        let saved = &self.frames[depth];
+        self.depth = depth;
+        self.regs[6..10].copy_from_slice(&saved.callee_saved);
+        self.regs[10] = self.regs[10].wrapping_sub(1 << 32);
+        self.frame_top = memory.frame_tops[depth];
+        self.may_goto = saved.may_goto;
+        self.image = saved.image;
+        Some(saved.pc)
+    }
+}

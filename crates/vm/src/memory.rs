@@ -1,0 +1,504 @@
+//! What a program can touch: regions of bytes at 64-bit virtual addresses.
+//!
+//! The upper 32 bits of an address are the number of a region, the lower 32 an offset in it. A program never
+//! sees a host address, and an address that it makes up reaches a region's visible window or traps.
+//!
+//! - Region 0 is the packet. Its storage begins at [`PACKET_BASE`] and ends below 2^32, so that the 32-bit
+//!   fields of `xdp_md` and `__sk_buff` hold true addresses. What lies under [`PACKET_BASE`] is never mapped.
+//! - Regions 1 to 8 are the stack frames, [`FRAME_BYTES`] each; `r10` points one past the end of a frame.
+//! - The others are the embedder's: contexts, plain memory, one per map for its values.
+//! - [`map_handle`] and [`function_address`] give addresses in ranges where no region can be.
+//!
+//! Invariants. `ways` caches a region for each base register: an entry is a copy of a region in the table, or empty.
+//! Whatever changes a region's storage, window or protection empties them all. Storage never moves while a region lives.
+
+use std::ops::Range;
+
+use skep_isa::Endian;
+
+use crate::slab::Slab;
+use crate::trap::{Fault, FaultKind, Near};
+
+/// Address of the first byte of the packet region's storage.
+pub const PACKET_BASE: u64 = 0x1_0000;
+/// Bytes of a stack frame (`MAX_BPF_STACK`).
+pub const FRAME_BYTES: usize = 512;
+/// How many frames may be live at once (`MAX_CALL_FRAMES`).
+pub const MAX_FRAMES: usize = 8;
+
+const MAP_HANDLES: u64 = 0xffff_8000_0000_0000;
+const FUNCTIONS: u64 = 0xffff_9000_0000_0000;
+/// Registers that can be a base, rounded up so that any encoded register indexes it.
+const WAYS: usize = 16;
+/// Region numbers stay below this, clear of the handles.
+const MAX_REGIONS: usize = 1 << 24;
+
+/// The address that stands for map number `index`: no memory, only a name that helpers understand.
+pub const fn map_handle(index: u32) -> u64 {
+    MAP_HANDLES + ((index as u64) << 4)
+}
+
+/// The map that an address names, if it is the start of a handle.
+pub const fn map_index(addr: u64) -> Option<u32> {
+    let off = addr.wrapping_sub(MAP_HANDLES);
+    if off < 1 << 36 && off & 15 == 0 { Some((off >> 4) as u32) } else { None }
+}
+
+/// The address of the function that begins at `slot`.
+pub const fn function_address(slot: u32) -> u64 {
+    FUNCTIONS + ((slot as u64) << 3)
+}
+
+/// The slot that a function address names.
+pub const fn function_slot(addr: u64) -> Option<u32> {
+    let off = addr.wrapping_sub(FUNCTIONS);
+    if off < 1 << 35 && off & 7 == 0 { Some((off >> 3) as u32) } else { None }
+}
+
+/// The number of a region.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RegionId(u32);
+
+impl RegionId {
+    /// The packet.
+    pub const PACKET: Self = Self(0);
+
+    /// The stack frame at this depth, 0 for the program's first.
+    pub const fn frame(depth: usize) -> Self {
+        Self(1 + (depth % MAX_FRAMES) as u32)
+    }
+
+    /// The address of the first byte of its storage.
+    pub const fn base(self) -> u64 {
+        if self.0 == 0 { PACKET_BASE } else { (self.0 as u64) << 32 }
+    }
+
+    /// The region that an address would lie in.
+    pub const fn of(addr: u64) -> Option<Self> {
+        let n = addr >> 32;
+        if n < MAX_REGIONS as u64 { Some(Self(n as u32)) } else { None }
+    }
+}
+
+/// What programs may do with a region.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Protection {
+    /// Read.
+    ReadOnly,
+    /// Read and write.
+    ReadWrite,
+}
+
+/// A region could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// Longer than a region's address space, or the packet's.
+    TooLong,
+    /// Beyond the limit given to [`Memory::set_limit`], or the host has no memory left.
+    OutOfMemory,
+    /// No free region number.
+    TooMany,
+    /// The region does not exist, or is one of the machine's own.
+    NoSuchRegion,
+}
+
+impl std::fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "region is longer than its address space",
+            Self::OutOfMemory => "out of memory for regions",
+            Self::TooMany => "too many regions",
+            Self::NoSuchRegion => "no such region",
+        })
+    }
+}
+
+impl std::error::Error for MemoryError {}
+
+struct Region {
+    slab: Slab,
+    /// Visible bytes, as offsets in the slab.
+    window: Range<usize>,
+    protection: Protection,
+}
+
+/// A region as the access path wants it. Empty: both limits are zero, and nothing passes.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Way {
+    /// Address of the first visible byte.
+    pub(crate) start: u64,
+    /// What turns an address into a host address, wrapping.
+    pub(crate) delta: u64,
+    /// For a read of 1, 2, 4, 8 bytes: first distance from `start` that is out of bounds.
+    pub(crate) read: [u32; 4],
+    /// The same for writes.
+    pub(crate) write: [u32; 4],
+}
+
+impl Way {
+    const EMPTY: Self = Self { start: 0, delta: 0, read: [0; 4], write: [0; 4] };
+
+    fn of(id: RegionId, region: &Region) -> Self {
+        let start = id.base() + region.window.start as u64;
+        let host = region.slab.ptr().expose_provenance() as u64 + region.window.start as u64;
+        let limit = |size: usize| (region.window.len() + 1).saturating_sub(size) as u32;
+        let read = [limit(1), limit(2), limit(4), limit(8)];
+        let write = if region.protection == Protection::ReadWrite { read } else { [0; 4] };
+        Self { start, delta: host.wrapping_sub(start), read, write }
+    }
+}
+
+/// The memory of one world: every region that its programs can reach.
+pub struct Memory {
+    pub(crate) ways: [Way; WAYS],
+    /// One past the end of each frame's bytes.
+    pub(crate) frame_tops: [*mut u8; MAX_FRAMES],
+    regions: Vec<Option<Region>>,
+    free: Vec<u32>,
+    endian: Endian,
+    /// Frames that may hold something else than zeros.
+    touched: usize,
+    used: usize,
+    limit: usize,
+}
+
+// SAFETY: `frame_tops` points into slabs that the same value owns, so all of it moves between threads together.
+unsafe impl Send for Memory {}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut map = f.debug_map();
+        for (n, region) in self.regions.iter().enumerate() {
+            if let Some(r) = region {
+                map.entry(&n, &(r.window.clone(), r.protection));
+            }
+        }
+        map.finish()
+    }
+}
+
+impl Memory {
+    /// Memory with an empty packet and eight stack frames, for programs of this byte order.
+    ///
+    /// # Panics
+    /// If the host can't give the few kilobytes of the stack.
+    #[expect(clippy::expect_used, reason = "four kilobytes, as any `Vec` would abort for")]
+    pub fn new(endian: Endian) -> Self {
+        let mut memory = Self {
+            ways: [Way::EMPTY; WAYS],
+            frame_tops: [std::ptr::null_mut(); MAX_FRAMES],
+            regions: Vec::new(),
+            free: Vec::new(),
+            endian,
+            touched: 0,
+            used: 0,
+            limit: 1 << 32,
+        };
+        memory.add(0, Protection::ReadWrite).expect("an empty region");
+        for depth in 0..MAX_FRAMES {
+            memory.add(FRAME_BYTES, Protection::ReadWrite).expect("stack frames");
+            if let Some(Some(r)) = memory.regions.get(1 + depth) {
+                memory.frame_tops[depth] = r.slab.ptr().wrapping_add(FRAME_BYTES);
+            }
+        }
+        memory
+    }
+
+    /// The byte order in which programs see it.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// Sets how many bytes all regions together may hold; 4 GiB at first.
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+
+    /// Makes a region of zeroed bytes.
+    ///
+    /// # Errors
+    /// [`MemoryError::TooLong`] from 4 GiB, [`MemoryError::OutOfMemory`] beyond the limit.
+    pub fn add(&mut self, len: usize, protection: Protection) -> Result<RegionId, MemoryError> {
+        let slab = self.allocate(len)?;
+        let region = Some(Region { window: 0..len, slab, protection });
+        if let Some(n) = self.free.pop() {
+            self.regions[n as usize] = region;
+            return Ok(RegionId(n));
+        }
+        if self.regions.len() >= MAX_REGIONS {
+            return Err(MemoryError::TooMany);
+        }
+        self.regions.push(region);
+        Ok(RegionId(self.regions.len() as u32 - 1))
+    }
+
+    /// Makes a region that holds these bytes.
+    ///
+    /// # Errors
+    /// As [`Memory::add`].
+    pub fn add_bytes(&mut self, bytes: &[u8], protection: Protection) -> Result<RegionId, MemoryError> {
+        let id = self.add(bytes.len(), protection)?;
+        self.storage_mut(id)?.copy_from_slice(bytes);
+        Ok(id)
+    }
+
+    fn allocate(&mut self, len: usize) -> Result<Slab, MemoryError> {
+        if len >= u32::MAX as usize - PACKET_BASE as usize {
+            return Err(MemoryError::TooLong);
+        }
+        if self.used.checked_add(len).is_none_or(|n| n > self.limit) {
+            return Err(MemoryError::OutOfMemory);
+        }
+        let slab = Slab::zeroed(len).ok_or(MemoryError::OutOfMemory)?;
+        self.used += len;
+        Ok(slab)
+    }
+
+    fn region(&self, id: RegionId) -> Option<&Region> {
+        self.regions.get(id.0 as usize)?.as_ref()
+    }
+
+    fn region_mut(&mut self, id: RegionId) -> Result<&mut Region, MemoryError> {
+        self.forget_ways();
+        self.regions.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or(MemoryError::NoSuchRegion)
+    }
+
+    /// Empties the cached regions.
+    fn forget_ways(&mut self) {
+        self.ways = [Way::EMPTY; WAYS];
+    }
+
+    /// Removes a region; its number may be given out again. Packet and stack stay.
+    ///
+    /// # Errors
+    /// [`MemoryError::NoSuchRegion`].
+    pub fn remove(&mut self, id: RegionId) -> Result<(), MemoryError> {
+        if id.0 as usize <= MAX_FRAMES {
+            return Err(MemoryError::NoSuchRegion);
+        }
+        let len = self.region_mut(id)?.slab.len();
+        self.regions[id.0 as usize] = None;
+        self.free.push(id.0);
+        self.used -= len;
+        Ok(())
+    }
+
+    /// Gives a region new storage of `len` zeroed bytes, all visible. The stack can't be replaced.
+    ///
+    /// # Errors
+    /// As [`Memory::add`]; the old storage then stays.
+    pub fn replace(&mut self, id: RegionId, len: usize) -> Result<(), MemoryError> {
+        if (1..=MAX_FRAMES).contains(&(id.0 as usize)) {
+            return Err(MemoryError::NoSuchRegion);
+        }
+        let slab = self.allocate(len)?;
+        match self.region_mut(id) {
+            Ok(region) => {
+                let old = std::mem::replace(&mut region.slab, slab);
+                region.window = 0..len;
+                self.used -= old.len();
+                Ok(())
+            }
+            Err(e) => {
+                self.used -= len;
+                Err(e)
+            }
+        }
+    }
+
+    /// Sets what programs may do with a region.
+    ///
+    /// # Errors
+    /// [`MemoryError::NoSuchRegion`].
+    pub fn protect(&mut self, id: RegionId, protection: Protection) -> Result<(), MemoryError> {
+        self.region_mut(id)?.protection = protection;
+        Ok(())
+    }
+
+    /// Sets which bytes of a region's storage programs can reach, as offsets; addresses do not change. The
+    /// packet's head- and tailroom lie outside its window.
+    ///
+    /// # Errors
+    /// [`MemoryError::TooLong`] if the range is not inside the storage, [`MemoryError::NoSuchRegion`] also for
+    /// stack frames.
+    pub fn set_window(&mut self, id: RegionId, window: Range<usize>) -> Result<(), MemoryError> {
+        if (1..=MAX_FRAMES).contains(&(id.0 as usize)) {
+            return Err(MemoryError::NoSuchRegion);
+        }
+        let region = self.region_mut(id)?;
+        if window.start > window.end || window.end > region.slab.len() {
+            return Err(MemoryError::TooLong);
+        }
+        region.window = window;
+        Ok(())
+    }
+
+    /// The visible bytes of a region, as offsets in its storage.
+    pub fn window(&self, id: RegionId) -> Option<Range<usize>> {
+        self.region(id).map(|r| r.window.clone())
+    }
+
+    /// Lays a packet into region 0 with this much room around it, reusing storage that is long enough.
+    /// Returns the address of its first byte (`data`). Head- and tailroom are zeroed.
+    ///
+    /// # Errors
+    /// As [`Memory::add`].
+    pub fn set_packet(&mut self, headroom: usize, bytes: &[u8], tailroom: usize) -> Result<u64, MemoryError> {
+        let end = headroom.checked_add(bytes.len()).ok_or(MemoryError::TooLong)?;
+        let total = end.checked_add(tailroom).ok_or(MemoryError::TooLong)?;
+        if self.region(RegionId::PACKET).is_none_or(|r| r.slab.len() < total) {
+            self.replace(RegionId::PACKET, total)?;
+        }
+        let region = self.region_mut(RegionId::PACKET)?;
+        let storage = region.slab.bytes_mut();
+        storage[..headroom].fill(0);
+        storage[headroom..end].copy_from_slice(bytes);
+        storage[end..total].fill(0);
+        region.window = headroom..end;
+        Ok(PACKET_BASE + headroom as u64)
+    }
+
+    /// All bytes of a region, those outside its window included. For the embedder, not for programs.
+    pub fn storage(&self, id: RegionId) -> Option<&[u8]> {
+        self.region(id).map(|r| r.slab.bytes())
+    }
+
+    /// All bytes of a region for writing, whatever its window and protection.
+    ///
+    /// # Errors
+    /// [`MemoryError::NoSuchRegion`].
+    pub fn storage_mut(&mut self, id: RegionId) -> Result<&mut [u8], MemoryError> {
+        let region = self.regions.get_mut(id.0 as usize).and_then(Option::as_mut);
+        region.map(|r| r.slab.bytes_mut()).ok_or(MemoryError::NoSuchRegion)
+    }
+
+    /// Where an access of `len` bytes lands: the region and the offset in its storage.
+    fn locate(&self, addr: u64, len: usize, write: bool) -> Result<(RegionId, usize), Fault> {
+        let fault = |kind, near| Fault { addr, len, write, kind, near };
+        let Some((id, region)) = RegionId::of(addr).and_then(|id| Some((id, self.region(id)?))) else {
+            let kind =
+                if map_index(addr & !15).is_some() { FaultKind::MapHandle } else { FaultKind::Unmapped };
+            return Err(fault(kind, None));
+        };
+        let near =
+            Near { region: id, start: id.base() + region.window.start as u64, len: region.window.len() };
+        let inside = addr
+            .checked_sub(near.start)
+            .is_some_and(|d| (near.len as u64).checked_sub(len as u64).is_some_and(|room| d <= room));
+        if !inside {
+            return Err(fault(FaultKind::OutOfBounds, Some(near)));
+        }
+        if write && region.protection == Protection::ReadOnly {
+            return Err(fault(FaultKind::ReadOnly, Some(near)));
+        }
+        Ok((id, (addr - id.base()) as usize))
+    }
+
+    /// The bytes at an address, as a program could read them.
+    ///
+    /// # Errors
+    /// The fault that the program would take.
+    pub fn read(&self, addr: u64, len: usize) -> Result<&[u8], Fault> {
+        let (id, offset) = self.locate(addr, len, false)?;
+        Ok(self.region(id).map_or(&[], |r| &r.slab.bytes()[offset..offset + len]))
+    }
+
+    /// The bytes at an address, as a program could write them.
+    ///
+    /// # Errors
+    /// The fault that the program would take.
+    pub fn slice_mut(&mut self, addr: u64, len: usize) -> Result<&mut [u8], Fault> {
+        let (id, offset) = self.locate(addr, len, true)?;
+        match self.regions.get_mut(id.0 as usize).and_then(Option::as_mut) {
+            Some(r) => Ok(&mut r.slab.bytes_mut()[offset..offset + len]),
+            None => Err(Fault { addr, len, write: true, kind: FaultKind::Unmapped, near: None }),
+        }
+    }
+
+    /// Writes bytes at an address.
+    ///
+    /// # Errors
+    /// The fault that the program would take.
+    pub fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.slice_mut(addr, bytes.len())?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Copies between addresses; the ranges may overlap.
+    ///
+    /// # Errors
+    /// The first fault; nothing is then written.
+    pub fn copy(&mut self, to: u64, from: u64, len: usize) -> Result<(), Fault> {
+        let (from_id, from_offset) = self.locate(from, len, false)?;
+        let (to_id, to_offset) = self.locate(to, len, true)?;
+        let (Some(a), Some(b)) = (self.region(from_id), self.region(to_id)) else { return Ok(()) };
+        let (src, dst) = (a.slab.ptr(), b.slab.ptr());
+        // SAFETY: `locate` found `len` bytes at each offset of slabs that live in `self`, which is borrowed
+        // mutably; `copy` allows them to overlap.
+        unsafe { std::ptr::copy(src.add(from_offset), dst.add(to_offset), len) }
+        Ok(())
+    }
+
+    /// Finds the region for an access and caches it for a base register. The access then passes its check.
+    pub(crate) fn fill_way(&mut self, way: usize, addr: u64, size: usize, write: bool) -> Result<(), Fault> {
+        let (id, _) = self.locate(addr, size, write)?;
+        if let Some(region) = self.region(id) {
+            self.ways[way % WAYS] = Way::of(id, region);
+        }
+        Ok(())
+    }
+
+    /// Zeroes the frames that earlier runs used, so that a run starts on a clean stack.
+    pub(crate) fn start_stack(&mut self) {
+        for region in self.regions.iter_mut().skip(1).take(self.touched).flatten() {
+            region.slab.bytes_mut().fill(0);
+        }
+        self.touched = 0;
+    }
+
+    /// Notes that the frame at this depth is in use.
+    #[inline(always)]
+    pub(crate) fn touch_frame(&mut self, depth: usize) {
+        self.touched = self.touched.max(depth + 1);
+    }
+}
+
+macro_rules! typed_access {
+    ($($read:ident $write:ident $ty:ty, $what:literal;)*) => {
+        impl Memory {$(
+            #[doc = concat!("Reads ", $what, " in the program's byte order.")]
+            ///
+            /// # Errors
+            /// The fault that the program would take.
+            pub fn $read(&self, addr: u64) -> Result<$ty, Fault> {
+                let mut bytes = [0; size_of::<$ty>()];
+                bytes.copy_from_slice(self.read(addr, size_of::<$ty>())?);
+                Ok(match self.endian {
+                    Endian::Little => <$ty>::from_le_bytes(bytes),
+                    Endian::Big => <$ty>::from_be_bytes(bytes),
+                })
+            }
+
+            #[doc = concat!("Writes ", $what, " in the program's byte order.")]
+            ///
+            /// # Errors
+            /// The fault that the program would take.
+            pub fn $write(&mut self, addr: u64, value: $ty) -> Result<(), Fault> {
+                let bytes = match self.endian {
+                    Endian::Little => value.to_le_bytes(),
+                    Endian::Big => value.to_be_bytes(),
+                };
+                self.write(addr, &bytes)
+            }
+        )*}
+    };
+}
+
+typed_access! {
+    read_u8 write_u8 u8, "a byte";
+    read_u16 write_u16 u16, "16 bits";
+    read_u32 write_u32 u32, "32 bits";
+    read_u64 write_u64 u64, "64 bits";
+}
