@@ -2,7 +2,7 @@
 
 /// The candidate closest to `name`, if it is close enough to be what was meant: at most a third of its letters differ
 /// (two at least are allowed), or the one begins with the other.
-pub fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // The distance is quadratic in the length, and no name of the ABI comes near this.
     if name.is_empty() || name.len() > 128 {
         return None;
@@ -11,7 +11,7 @@ pub fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Op
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(&name, candidate), candidate))
         .filter(|(distance, candidate)| {
-            let enough = (candidate.len() / 3).max(2).min(candidate.len() - 1);
+            let enough = (candidate.len() / 3).max(2).min(candidate.len().saturating_sub(1));
             *distance <= enough || (name.len() >= 3 && candidate.starts_with(&name))
         })
         .min_by_key(|(distance, _)| *distance)

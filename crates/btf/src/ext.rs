@@ -70,7 +70,7 @@ pub struct CoreRelo {
     pub type_id: TypeId,
     /// Offset of the access string in the strings.
     pub access: u32,
-    /// `enum bpf_core_relo_kind`, not checked here; see [`crate::core::RelocKind`].
+    /// `enum bpf_core_relo_kind`, not checked here; see `core`.
     pub kind: u32,
 }
 

@@ -17,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-pub mod core;
 mod error;
 pub mod ext;
 mod index;

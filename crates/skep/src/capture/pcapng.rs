@@ -188,7 +188,7 @@ impl Interface {
         const NS: u128 = 1_000_000_000;
         let ns = match self.resolution {
             Resolution::Decimal(n) if n <= 38 => u128::from(ticks) * NS / 10u128.pow(u32::from(n)),
-            Resolution::Binary(n) => u128::from(ticks) * NS >> n,
+            Resolution::Binary(n) => (u128::from(ticks) * NS) >> n,
             Resolution::Decimal(_) => 0,
         };
         let offset = i128::from(self.offset_s) * NS as i128;

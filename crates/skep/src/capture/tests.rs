@@ -51,7 +51,11 @@ fn enhanced(big: bool, interface: u32, ticks: u64, data: &[u8]) -> Vec<u8> {
     block(big, 6, &body)
 }
 
-fn read(bytes: &[u8]) -> (Vec<(Vec<u8>, Option<u64>, u32, LinkType)>, Option<Error>) {
+/// Bytes, time, interface, link type.
+type Got = (Vec<u8>, Option<u64>, u32, LinkType);
+
+/// All that comes out, and the error that ended it.
+fn read(bytes: &[u8]) -> (Vec<Got>, Option<Error>) {
     let mut got = Vec::new();
     let mut r = match Reader::new(bytes) {
         Ok(r) => r,

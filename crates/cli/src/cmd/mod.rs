@@ -1,0 +1,7 @@
+//! The commands: one module each, with its arguments, its `run`, and the shape of its JSON.
+
+pub(crate) mod btf;
+pub(crate) mod completions;
+pub(crate) mod explain;
+pub(crate) mod info;
+pub(crate) mod man;
