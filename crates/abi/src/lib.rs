@@ -11,21 +11,25 @@
 
 mod attach;
 mod cmd;
+mod context;
 mod helper;
 pub mod limits;
 mod link;
 mod map;
 mod nearest;
 mod prog;
+mod section;
 mod table;
 mod verdict;
 
 pub use attach::{AttachType, AttachTypeRow, attach_types};
 pub use cmd::{Cmd, CmdRow, cmds};
+pub use context::{Access, Context, Field, FieldKind, contexts};
 pub use helper::{Arg, HelperId, HelperRow, Progs, Ret, helpers};
 pub use link::{LinkType, LinkTypeRow, link_types};
 pub use map::{Entries, KeySize, MapFlags, MapType, MapTypeRow, ValueSize, map_flag_names, map_types};
 pub use nearest::nearest;
 pub use prog::{ProgType, ProgTypeRow, prog_types};
+pub use section::{Rest, SectionMatch, SectionRow, section, sections};
 pub use table::{KernelVersion, UnknownName};
 pub use verdict::Verdict;

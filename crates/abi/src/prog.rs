@@ -16,7 +16,8 @@ pub struct ProgTypeRow {
     pub since: KernelVersion,
     /// What it is for, in one sentence.
     pub about: &'static str,
-    /// The C type that r1 points to at entry; `u64[]` where it is an array of raw arguments.
+    /// The C type that r1 points to at entry; `u64[]` where it is an array of raw
+    /// arguments, empty where there is none of its own.
     pub context: &'static str,
     /// Return values that have a name, by number.
     pub verdicts: &'static [Verdict],
@@ -58,7 +59,7 @@ numbers! {
     ProgType, ProgTypeRow, PROG_TYPES, prog_types, "program type", "bpf_prog_type_", ALIASES;
 
     UNSPEC = 0 "unspec" v(3, 18), "No type: the zero of the numbering, refused by the kernel.",
-        context: "void", verdicts: &[], attach_types: &[];
+        context: "", verdicts: &[], attach_types: &[];
     SOCKET_FILTER = 1 "socket_filter" v(3, 19), "Decides how many bytes of a packet a socket receives.",
         context: "__sk_buff", verdicts: &[], attach_types: &[];
     KPROBE = 2 "kprobe" v(4, 1), "Runs at a kprobe, kretprobe, uprobe or uretprobe, and sees the registers.",
@@ -135,7 +136,7 @@ numbers! {
     STRUCT_OPS = 27 "struct_ops" v(5, 6), "Implements one function of a kernel table of functions, such as a TCP congestion control.",
         context: "u64[]", verdicts: &[], attach_types: &[];
     EXT = 28 "ext" v(5, 6), "Replaces a global function of a program that is loaded.",
-        context: "void", verdicts: &[], attach_types: &[];
+        context: "", verdicts: &[], attach_types: &[];
     LSM = 29 "lsm" v(5, 7), "Decides at a hook of the Linux security modules.",
         context: "u64[]", verdicts: &[], attach_types: &[AttachType::LSM_MAC, AttachType::LSM_CGROUP];
     SK_LOOKUP = 30 "sk_lookup" v(5, 9), "Chooses the listening socket for a packet that arrives.",
