@@ -10,14 +10,17 @@
 
 extern crate alloc;
 
+pub mod asm;
 pub mod bytes;
 pub mod decode;
+pub mod disasm;
 pub mod encode;
 mod fields;
 pub mod insn;
 pub mod op;
 pub mod row;
 mod table;
+pub mod text;
 pub mod validate;
 
 pub use bytes::{LengthError, bytes_from_slots, slots_from_bytes};
@@ -26,4 +29,5 @@ pub use encode::{EncodeError, Encoded, encode};
 pub use insn::{Endian, Insn};
 pub use op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Op, Operand, Reg, Size, SwapKind, Width};
 pub use row::{Cpu, Family, Field, ROWS, Row, rows_of};
+pub use text::{Names, NoNames};
 pub use validate::{ValidateError, validate};

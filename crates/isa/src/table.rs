@@ -571,8 +571,7 @@ macro_rules! for_each_op {
 
             // Wide loads: two slots; the source field says what the 64 bits mean.
             lddw = 0x18 [src 0] (dst imm64) V1 "3.18" "5.4" "dst = a 64-bit constant"
-                { LoadImm { dst, source: ImmSource::Value, imm: imm64 } } ["r$dst = $imm64 ll", "r$dst = $imm64 ll"]
-                ["lddw %r$dst, $imm64"];
+                { LoadImm { dst, source: ImmSource::Value, imm: imm64 } } ["r$dst = $imm64 ll"] ["lddw %r$dst, $imm64"];
             lddw_map_fd = 0x18 [src 1] (dst low) V1 "3.18" "5.4.1" "dst = the map with this file descriptor"
                 { LoadImm { dst, source: ImmSource::MapFd, imm: low } }
                 ["r$dst = map[fd:$low]", "r$dst = map[fd:$low]", "r$dst = map[id:$low]", "r$dst = map[$map]"]
@@ -608,23 +607,11 @@ macro_rules! for_each_op {
             ldabsw = 0x20 [] (imm) V1 "3.18" "5.5" "r0 = 32 bits at imm of the packet, in host order; ends the program if there are none"
                 { LoadAbs { size: Size::W, imm } } ["r0 = *(u32 *)skb[$imm]"] ["ldabsw $imm"];
             ldindb = 0x50 [] (src imm) V1 "3.18" "5.5" "r0 = 8 bits at src + imm of the packet, in host order; ends the program if there are none"
-                { LoadInd { size: Size::B, src, imm } }
-                ["r0 = *(u8 *)skb[r$src + $imm]", "r0 = *(u8 *)skb[r$src + $imm]", "r0 = *(u8 *)skb[r$src]"]
-                ["ldindb %r$src, $imm"];
+                { LoadInd { size: Size::B, src, imm } } ["r0 = *(u8 *)skb[r$src$plus]"] ["ldindb %r$src, $imm"];
             ldindh = 0x48 [] (src imm) V1 "3.18" "5.5" "r0 = 16 bits at src + imm of the packet, in host order; ends the program if there are none"
-                { LoadInd { size: Size::H, src, imm } }
-                [
-                    "r0 = *(u16 *)skb[r$src + $imm]",
-                    "r0 = *(u16 *)skb[r$src + $imm]",
-                    "r0 = *(u16 *)skb[r$src]",
-                ] ["ldindh %r$src, $imm"];
+                { LoadInd { size: Size::H, src, imm } } ["r0 = *(u16 *)skb[r$src$plus]"] ["ldindh %r$src, $imm"];
             ldindw = 0x40 [] (src imm) V1 "3.18" "5.5" "r0 = 32 bits at src + imm of the packet, in host order; ends the program if there are none"
-                { LoadInd { size: Size::W, src, imm } }
-                [
-                    "r0 = *(u32 *)skb[r$src + $imm]",
-                    "r0 = *(u32 *)skb[r$src + $imm]",
-                    "r0 = *(u32 *)skb[r$src]",
-                ] ["ldindw %r$src, $imm"];
+                { LoadInd { size: Size::W, src, imm } } ["r0 = *(u32 *)skb[r$src$plus]"] ["ldindw %r$src, $imm"];
         }
     };
 }

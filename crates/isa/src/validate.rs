@@ -94,7 +94,7 @@ pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
     }
 }
 
-fn target(op: &Op) -> Option<(&'static str, i32)> {
+pub(crate) fn target(op: &Op) -> Option<(&'static str, i32)> {
     match *op {
         Op::Call(CallTarget::Subprog(distance)) => Some(("calls", distance)),
         // The distance of an address counts from the slot after the first one, as that of a call.
