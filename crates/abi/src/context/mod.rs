@@ -52,12 +52,15 @@ pub struct Access {
     pub min: u32,
     /// The largest piece.
     pub max: u32,
+    /// Pieces must begin where the field begins.
+    pub at_start: bool,
 }
 
 impl Access {
     /// Does the rule let `piece` bytes at `offset` of the context be accessed?
-    fn lets(&self, prog: ProgType, attach: AttachType, offset: u32, piece: u32) -> bool {
+    fn lets(&self, prog: ProgType, attach: AttachType, field: &Field, offset: u32, piece: u32) -> bool {
         self.progs.contains(prog)
+            && (!self.at_start || offset == field.offset)
             && (self.attach.is_empty() || self.attach.contains(&attach))
             && (self.min..=self.max).contains(&piece)
             && piece.is_power_of_two()
@@ -105,7 +108,7 @@ impl Context {
 
     /// The field that a load of `size` bytes at `offset` reads, if a program of this type may do that.
     pub fn load(&self, prog: ProgType, attach: AttachType, offset: u32, size: u32) -> Option<&'static Field> {
-        self.find(offset, size, |field| field.read.is_some_and(|a| a.lets(prog, attach, offset, size)))
+        self.find(offset, size, |field| field.read.is_some_and(|a| a.lets(prog, attach, field, offset, size)))
     }
 
     /// The field that a store of `size` bytes at `offset` writes, if a program of this type may do that.
@@ -116,7 +119,9 @@ impl Context {
         offset: u32,
         size: u32,
     ) -> Option<&'static Field> {
-        self.find(offset, size, |field| field.write.is_some_and(|a| a.lets(prog, attach, offset, size)))
+        self.find(offset, size, |field| {
+            field.write.is_some_and(|a| a.lets(prog, attach, field, offset, size))
+        })
     }
 
     fn find(&self, offset: u32, size: u32, lets: impl Fn(&Field) -> bool) -> Option<&'static Field> {

@@ -39,25 +39,33 @@ impl Field {
 
     /// May be loaded in pieces of `min` to `max` bytes.
     const fn r(mut self, progs: u64, min: u32, max: u32) -> Field {
-        self.read = Some(Access { progs: Progs(progs), attach: &[], min, max });
+        self.read = Some(Access { progs: Progs(progs), attach: &[], min, max, at_start: false });
         self
     }
 
     /// May be loaded when the program is loaded for one of these attach types.
     const fn r_for(mut self, attach: &'static [AttachType], min: u32, max: u32) -> Field {
-        self.read = Some(Access { progs: Progs(ANY), attach, min, max });
+        self.read = Some(Access { progs: Progs(ANY), attach, min, max, at_start: false });
+        self
+    }
+
+    /// Pieces that are loaded must begin where the field begins.
+    const fn at_start(mut self) -> Field {
+        if let Some(access) = &mut self.read {
+            access.at_start = true;
+        }
         self
     }
 
     /// May be stored in pieces of `min` to `max` bytes.
     const fn w(mut self, progs: u64, min: u32, max: u32) -> Field {
-        self.write = Some(Access { progs: Progs(progs), attach: &[], min, max });
+        self.write = Some(Access { progs: Progs(progs), attach: &[], min, max, at_start: false });
         self
     }
 
     /// May be stored when the program is loaded for one of these attach types.
     const fn w_for(mut self, attach: &'static [AttachType], min: u32, max: u32) -> Field {
-        self.write = Some(Access { progs: Progs(ANY), attach, min, max });
+        self.write = Some(Access { progs: Progs(ANY), attach, min, max, at_start: false });
         self
     }
 }
@@ -120,21 +128,21 @@ const POST_BIND: &[AttachType] = &[AttachType::CGROUP_INET4_POST_BIND, AttachTyp
 
 static SOCK: &[Field] = &[
     f("bound_dev_if", 0, 4).r_for(SOCK_LIFE, 4, 4).w_for(SOCK_LIFE, 4, 4),
-    f("family", 4, 4).r(ANY, 1, 4),
-    f("type", 8, 4).r(ANY, 1, 4),
-    f("protocol", 12, 4).r(ANY, 1, 4),
+    f("family", 4, 4).r(ANY, 1, 4).at_start(),
+    f("type", 8, 4).r(ANY, 1, 4).at_start(),
+    f("protocol", 12, 4).r(ANY, 1, 4).at_start(),
     f("mark", 16, 4).r_for(SOCK_LIFE, 4, 4).w_for(SOCK_LIFE, 4, 4),
     f("priority", 20, 4).r_for(SOCK_LIFE, 4, 4).w_for(SOCK_LIFE, 4, 4),
     f("src_ip4", 24, 4).r_for(POST_BIND4, 1, 4),
     f("src_ip6", 28, 16).of(4).r_for(POST_BIND6, 1, 4),
-    f("src_port", 44, 4).r_for(POST_BIND, 1, 4),
+    f("src_port", 44, 4).r_for(POST_BIND, 1, 4).at_start(),
     f("dst_port", 48, 2).r(ANY, 1, 2),
     // Before 5.18 dst_port was 4 bytes, and programs built then still load.
     f("dst_port", 48, 4).r(ANY, 4, 4),
     f("dst_ip4", 52, 4).r(ANY, 1, 4),
     f("dst_ip6", 56, 16).of(4).r(ANY, 1, 4),
-    f("state", 72, 4).r(ANY, 1, 4),
-    f("rx_queue_mapping", 76, 4).r(ANY, 1, 4),
+    f("state", 72, 4).r(ANY, 1, 4).at_start(),
+    f("rx_queue_mapping", 76, 4).r(ANY, 1, 4).at_start(),
 ];
 
 const ADDR4: &[AttachType] = &[
@@ -215,7 +223,7 @@ static SOCK_OPS: &[Field] = &[
     packet("skb_data", 192, 8, FieldKind::Packet, ANY),
     packet("skb_data_end", 200, 8, FieldKind::PacketEnd, ANY),
     whole("skb_len", 208, 4),
-    f("skb_tcp_flags", 212, 4).r(ANY, 1, 4),
+    f("skb_tcp_flags", 212, 4).r(ANY, 1, 4).at_start(),
     whole("skb_hwtstamp", 216, 8),
 ];
 
@@ -255,7 +263,7 @@ static SK_LOOKUP: &[Field] = &[
     f("remote_ip6", 20, 16).of(4).r(ANY, 1, 4),
     f("remote_port", 36, 2).r(ANY, 1, 2),
     // Before 5.18 remote_port was 4 bytes, and programs built then still load.
-    f("remote_port", 36, 4).r(ANY, 4, 4),
+    f("remote_port", 36, 4).r(ANY, 1, 4),
     f("local_ip4", 40, 4).r(ANY, 1, 4),
     f("local_ip6", 44, 16).of(4).r(ANY, 1, 4),
     f("local_port", 60, 4).r(ANY, 1, 4),
