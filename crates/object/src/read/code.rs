@@ -70,7 +70,7 @@ fn resolve_one(
     insn: Insn,
 ) -> Result<Named, ObjectError> {
     let symbol = file.symbol(rel)?;
-    let named = if rel.offset % Insn::BYTES as u64 != 0 {
+    let named = if !rel.offset.is_multiple_of(Insn::BYTES as u64) {
         Err(ObjectError::new("relocation inside an instruction"))
     } else if insn.opcode == CALL {
         called(functions, places, rel, symbol, insn)
@@ -114,7 +114,7 @@ fn loaded(
     insn: Insn,
 ) -> Result<Named, ObjectError> {
     let section = match symbol.place {
-        Place::Undefined => return Ok(places.loaded_external(rel.symbol)?),
+        Place::Undefined => return places.loaded_external(rel.symbol),
         Place::Section(section) => section,
         Place::Special(_) => {
             return Err(ObjectError::new("address of a symbol that is in no section")

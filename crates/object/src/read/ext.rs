@@ -1,5 +1,6 @@
 //! `.BTF.ext`, sorted by section and slot so that a function's records can be cut out.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,10 +64,10 @@ impl Records {
             let list = self.lines.entry(section).or_default();
             for l in info {
                 for offset in [l.file, l.text] {
-                    if !interned.contains_key(&offset) {
+                    if let Entry::Vacant(entry) = interned.entry(offset) {
                         let text = btf.string(offset).unwrap_or("");
                         budget.take(1, size_of::<(u32, Arc<str>)>() + text.len(), "the source lines")?;
-                        interned.insert(offset, text.into());
+                        entry.insert(text.into());
                     }
                 }
                 let (file, text) = (interned[&l.file].clone(), interned[&l.text].clone());

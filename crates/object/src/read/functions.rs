@@ -124,7 +124,7 @@ fn slots(bytes: &[u8], endian: Endian) -> Vec<Insn> {
 
 /// Cuts a section at its functions' symbols.
 fn cut(file: &File<'_>, section: &Section<'_>, bytes: &[u8]) -> Result<Vec<Function>, ObjectError> {
-    if bytes.len() % Insn::BYTES != 0 {
+    if !bytes.len().is_multiple_of(Insn::BYTES) {
         return Err(ObjectError::new(format!("{} bytes are no whole number of instructions", bytes.len())));
     }
     let slots = bytes.len() / Insn::BYTES;
@@ -148,8 +148,9 @@ fn cut(file: &File<'_>, section: &Section<'_>, bytes: &[u8]) -> Result<Vec<Funct
 fn function(section: &Section<'_>, symbol: &Symbol<'_>, next: u64) -> Result<Function, ObjectError> {
     let end = if symbol.size == 0 { Some(next) } else { symbol.value.checked_add(symbol.size) };
     let slot = Insn::BYTES as u64;
+    let whole = |offset: u64| offset.is_multiple_of(slot);
     match end {
-        Some(end) if end <= next && symbol.value < end && symbol.value % slot == 0 && end % slot == 0 => {
+        Some(end) if end <= next && symbol.value < end && whole(symbol.value) && whole(end) => {
             Ok(Function {
                 name: symbol.name.to_string(),
                 section: section.index,
