@@ -137,7 +137,7 @@ impl Btf {
     }
 
     /// Changes a DATASEC, as a loader must that knows the sections: its size, and each variable's place.
-    /// The compiler leaves both zero.
+    /// The compiler leaves both zero. The variables are then put in the order of their places.
     ///
     /// # Errors
     /// If the id is not that of an own DATASEC.
@@ -159,6 +159,9 @@ impl Btf {
             // The variable stays the same one: only its place may change.
             element[1..].copy_from_slice(&[info.offset, info.size]);
         }
+        // The kernel wants them in the order of their places, the compiler has the order of declaration.
+        let (elements, _) = self.words[start + 3..][..3 * count].as_chunks_mut::<3>();
+        elements.sort_by_key(|element| element[1]);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! ELF to [`Spec`], pure and deterministic: the same file gives the same Spec on every machine.
 #![forbid(unsafe_code)]
 
+pub mod core;
 mod elf;
 mod error;
 mod limits;
@@ -10,6 +11,6 @@ pub mod spec;
 pub use error::ObjectError;
 pub use limits::Limits;
 pub use spec::{
-    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapOrigin, MapSpec, Part, Problem,
-    Program, Reloc, RelocTarget, Spec,
+    CoreReloc, Extern, ExternKind, FuncInfo, InitialRef, LineInfo, MapOrigin, MapSpec, Part, Poisoned,
+    Problem, Program, Reloc, RelocTarget, Spec,
 };

@@ -99,6 +99,22 @@ pub struct Program {
     pub func_info: Vec<FuncInfo>,
     /// Source lines, by slot.
     pub line_info: Vec<LineInfo>,
+    /// CO-RE places that the target could not answer, by slot; see [`crate::core`].
+    pub poisoned: Vec<Poisoned>,
+}
+
+impl Program {
+    /// The source line of a slot.
+    pub fn line_at(&self, insn: usize) -> Option<&LineInfo> {
+        let next = self.line_info.partition_point(|l| l.insn <= insn);
+        self.line_info.get(next.checked_sub(1)?)
+    }
+
+    /// The function that a slot is in.
+    pub fn function_at(&self, insn: usize) -> Option<&FuncInfo> {
+        let inside = self.func_info.iter().filter(|f| f.insn <= insn);
+        inside.max_by_key(|f| f.insn)
+    }
 }
 
 /// A place in the code that names something.
@@ -284,6 +300,15 @@ pub struct CoreReloc {
     pub access: String,
     /// `enum bpf_core_relo_kind`, 0 to 12.
     pub kind: u32,
+}
+
+/// A slot that was replaced by a call that can't run, because the target's types do not answer its CO-RE record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poisoned {
+    /// The slot.
+    pub insn: usize,
+    /// Why: names the field and the type.
+    pub why: String,
 }
 
 /// A function in a program's code.

@@ -150,15 +150,13 @@ fn function(section: &Section<'_>, symbol: &Symbol<'_>, next: u64) -> Result<Fun
     let slot = Insn::BYTES as u64;
     let whole = |offset: u64| offset.is_multiple_of(slot);
     match end {
-        Some(end) if end <= next && symbol.value < end && whole(symbol.value) && whole(end) => {
-            Ok(Function {
-                name: symbol.name.to_string(),
-                section: section.index,
-                start: (symbol.value / slot) as usize,
-                end: (end / slot) as usize,
-                is_program: !symbol.is_local() || !symbol.is_function(),
-            })
-        }
+        Some(end) if end <= next && symbol.value < end && whole(symbol.value) && whole(end) => Ok(Function {
+            name: symbol.name.to_string(),
+            section: section.index,
+            start: (symbol.value / slot) as usize,
+            end: (end / slot) as usize,
+            is_program: !symbol.is_local() || !symbol.is_function(),
+        }),
         _ => Err(ObjectError::new(format!(
             "a function of {} bytes does not fit between its start and {next:#x}",
             symbol.size
