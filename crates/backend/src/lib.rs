@@ -21,6 +21,16 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     kind: ErrorKind,
+    place: Option<Place>,
+}
+
+/// Where in which program something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The program's name.
+    pub program: String,
+    /// The instruction's first slot.
+    pub slot: usize,
 }
 
 /// What sort of failure an [`Error`] is.
@@ -46,7 +56,7 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error: lower case, no full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind }
+        Self { message: message.into(), hint: None, kind, place: None }
     }
 
     /// Adds what to do about it.
@@ -54,6 +64,18 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Adds the instruction that it is about.
+    #[must_use]
+    pub fn at(mut self, program: impl Into<String>, slot: usize) -> Self {
+        self.place = Some(Place { program: program.into(), slot });
+        self
+    }
+
+    /// The instruction that it is about.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// What sort it is.
@@ -91,6 +113,20 @@ pub trait Loaded {
     fn map(&mut self, name: &str) -> Option<&mut dyn Map>;
     /// Runs a program once, as BPF_PROG_TEST_RUN does (or `repeat` times over fresh copies of the input).
     fn test_run(&mut self, prog: &str, input: &TestRun<'_>) -> Result<TestOutput, Error>;
+    /// The number by which [`Loaded::run_packet`] knows a program.
+    fn program_index(&self, name: &str) -> Option<usize> {
+        self.programs().iter().position(|p| p == name)
+    }
+    /// Runs a packet program once, for loops over many packets: nothing is copied out or looked up by name.
+    /// `timestamp_ns` is as in [`TestRun`].
+    fn run_packet(
+        &mut self,
+        program: usize,
+        packet: &[u8],
+        timestamp_ns: Option<u64>,
+    ) -> Result<Outcome, Error>;
+    /// The packet as the last [`Loaded::run_packet`] left it.
+    fn packet(&self) -> &[u8];
     /// Takes what programs have emitted since the last call (perf_event_output, ring buffers, trace_printk).
     fn take_events(&mut self) -> Vec<Event>;
 }
@@ -125,6 +161,15 @@ pub struct TestRun<'a> {
     pub timestamp_ns: Option<u64>,
 }
 
+/// What a program answered to one packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// `r0`, 32 bits of it.
+    pub retval: u64,
+    /// Where a redirect would go.
+    pub redirect: Option<Redirect>,
+}
+
 /// What a program answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestOutput {
@@ -132,6 +177,8 @@ pub struct TestOutput {
     pub retval: u64,
     /// The packet as the program left it.
     pub packet: Vec<u8>,
+    /// What the program put before the packet (`bpf_xdp_adjust_meta`).
+    pub meta: Vec<u8>,
     /// The context as the program left it.
     pub ctx: Option<Vec<u8>>,
     /// Plain memory as the program left it.
@@ -175,4 +222,13 @@ pub enum Event {
     },
     /// A line of bpf_trace_printk.
     Trace(String),
+    /// A copy of the packet that bpf_clone_redirect sent.
+    Clone {
+        /// Interface index.
+        ifindex: u32,
+        /// `flags` as given (`BPF_F_INGRESS` is 1).
+        flags: u64,
+        /// Its bytes.
+        packet: Vec<u8>,
+    },
 }
