@@ -3,6 +3,7 @@
 //! A Spec can be built by hand as well as read from ELF. Nothing in it is live: maps are named by
 //! their index in [`Spec::maps`], and relocations stay symbolic until a backend loads the Spec.
 
+use skep_abi::Rest;
 use skep_abi::{AttachType, MapType, ProgType};
 use skep_btf::{Btf, TypeId};
 use skep_isa::{Endian, Insn};
@@ -88,6 +89,8 @@ pub struct Program {
     pub attach_to: Option<String>,
     /// `prog_flags` of BPF_PROG_LOAD that the section name asks for (sleepable, frags).
     pub flags: u32,
+    /// Loaded only when it is asked for by name (the section begins with `?`).
+    pub on_demand: bool,
     /// Slots. Calls of subprograms are resolved. A symbolic place has its pseudo source (`BPF_PSEUDO_MAP_FD`,
     /// `BPF_PSEUDO_KFUNC_CALL`, ...) and zero, or an offset, for the rest.
     pub insns: Vec<Insn>,
@@ -104,6 +107,25 @@ pub struct Program {
 }
 
 impl Program {
+    /// `BPF_F_SLEEPABLE`, in [`Program::flags`].
+    pub const F_SLEEPABLE: u32 = 1 << 4;
+    /// `BPF_F_XDP_HAS_FRAGS`, in [`Program::flags`].
+    pub const F_XDP_HAS_FRAGS: u32 = 1 << 5;
+
+    /// Takes type, attach type, target and flags from the section's name; an unknown name leaves them as they are.
+    pub fn take_section(&mut self, section: &str) {
+        self.section = section.to_owned();
+        let Some(found) = skep_abi::section(section) else { return };
+        let row = found.row;
+        self.prog_type = Some(row.prog);
+        // Zero is an attach type too, but only where an old kernel may be given none.
+        self.attach_type = (row.attach.0 != 0 || row.attach_optional).then_some(row.attach);
+        self.attach_to = found.rest.filter(|_| row.rest != Rest::Nothing).map(str::to_owned);
+        self.flags |= if row.sleepable { Self::F_SLEEPABLE } else { 0 };
+        self.flags |= if row.frags { Self::F_XDP_HAS_FRAGS } else { 0 };
+        self.on_demand = !found.autoload;
+    }
+
     /// The source line of a slot.
     pub fn line_at(&self, insn: usize) -> Option<&LineInfo> {
         let next = self.line_info.partition_point(|l| l.insn <= insn);

@@ -202,5 +202,7 @@ fn begin(functions: &Functions, id: FnId) -> Option<(Program, String)> {
     let function = functions.get(id)?;
     let section = functions.code(function.section)?.name.clone();
     let name = function.name.clone();
-    Some((Program { name: name.clone(), section, ..Program::default() }, name))
+    let mut program = Program { name: name.clone(), ..Program::default() };
+    program.take_section(&section);
+    Some((program, name))
 }
