@@ -25,6 +25,7 @@ mod kind;
 mod layout;
 mod parse;
 pub mod print;
+pub mod raw;
 mod strings;
 mod types;
 mod write;
