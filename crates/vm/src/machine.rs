@@ -19,10 +19,11 @@ use crate::trap::{Place, Trap, TrapKind};
 /// What a call saves.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved {
-    pub(crate) pc: *const Code,
+    pc: *const Code,
+    entry: *const Code,
     image: *const Image,
-    pub(crate) callee_saved: [u64; 4],
-    pub(crate) may_goto: u32,
+    callee_saved: [u64; 4],
+    may_goto: u32,
 }
 
 /// Registers, frames and budget of a run.
@@ -39,13 +40,15 @@ pub struct Machine {
     may_goto_limit: u32,
     /// Where to go on, or where it stopped.
     pub(crate) pc: *const Code,
+    /// Where the current function was entered.
+    pub(crate) entry: *const Code,
     /// What is left of the current chunk of the budget while no handler holds it.
     pub(crate) fuel: i64,
     /// What is left beyond the chunk.
     reserve: i64,
     budget: i64,
     image: *const Image,
-    pub(crate) frames: [Saved; MAX_FRAMES],
+    frames: [Saved; MAX_FRAMES],
     pub(crate) host: Option<*mut (dyn Host + 'static)>,
     stop: Option<Stop>,
     /// Keeps what was tail-called alive until the run ends.
@@ -78,8 +81,13 @@ impl Machine {
 
     /// A machine with a budget of 10^9 instructions.
     pub fn new() -> Self {
-        let saved =
-            Saved { pc: std::ptr::null(), image: std::ptr::null(), callee_saved: [0; 4], may_goto: 0 };
+        let saved = Saved {
+            pc: std::ptr::null(),
+            entry: std::ptr::null(),
+            image: std::ptr::null(),
+            callee_saved: [0; 4],
+            may_goto: 0,
+        };
         Self {
             regs: [0; 16],
             frame_top: std::ptr::null_mut(),
@@ -88,6 +96,7 @@ impl Machine {
             may_goto: 0,
             may_goto_limit: Self::MAX_LOOPS,
             pc: std::ptr::null(),
+            entry: std::ptr::null(),
             fuel: 0,
             reserve: 0,
             budget: Self::DEFAULT_BUDGET,
@@ -169,7 +178,7 @@ impl Machine {
         self.host =
             Some(unsafe { std::mem::transmute::<*mut (dyn Host + '_), *mut (dyn Host + 'static)>(host) });
         self.base = self.depth;
-        self.pc = pc;
+        (self.pc, self.entry) = (pc, pc);
         let (m, mem) = (&raw mut *self, &raw mut *memory);
         let result = loop {
             // SAFETY: `m` and `mem` come from exclusive borrows that last until `drive` returns and are not used
@@ -223,23 +232,20 @@ impl Machine {
         function: u64,
         args: [u64; 5],
     ) -> Result<u64, Stop> {
-        let entry = function_slot(function).and_then(|slot| self.image().function(slot));
-        let entry = entry.ok_or_else(|| Trap::new(TrapKind::NotAFunction(function)))?;
+        let callee = function_slot(function).and_then(|slot| self.image().function(slot));
+        let callee = callee.ok_or_else(|| Trap::new(TrapKind::NotAFunction(function)))?;
         if self.depth + 1 >= MAX_FRAMES {
             return Err(Trap::new(TrapKind::CallDepth).into());
         }
         self.charge(1)?;
-        let (regs, may_goto, pc) = (self.regs, self.may_goto, self.pc);
+        let (depth, image) = (self.depth, self.image);
+        let (regs, may_goto, pc, entry) = (self.regs, self.may_goto, self.pc, self.entry);
         self.depth += 1;
         self.regs[1..6].copy_from_slice(&args);
         self.enter_frame(memory);
-        let result = self.drive(memory, host, entry);
-        if result.is_ok() || !matches!(result, Err(Stop::Trap(_))) {
-            self.pc = pc;
-        }
-        self.depth -= 1;
-        self.regs = regs;
-        self.may_goto = may_goto;
+        let result = self.drive(memory, host, callee);
+        (self.regs, self.may_goto, self.pc, self.entry, self.depth) = (regs, may_goto, pc, entry, depth);
+        self.image = image;
         self.frame_top = memory.frame_tops[self.depth];
         match result {
             Err(Stop::TailCall(_)) => Err(Trap::host("tail call from a callback").into()),
@@ -257,7 +263,7 @@ impl Machine {
             return Err(Trap::new(TrapKind::ByteOrder));
         }
         self.image = Arc::as_ptr(&image);
-        self.pc = image.entry();
+        (self.pc, self.entry) = (image.entry(), image.entry());
         self.images.push(image);
         Ok(())
     }
@@ -297,13 +303,15 @@ impl Machine {
 
     /// Opens a frame that returns to `pc`. `None` if eight are open.
     #[inline(always)]
-    pub(crate) fn push(&mut self, memory: &mut Memory, pc: *const Code) -> Option<()> {
+    pub(crate) fn push(&mut self, memory: &mut Memory, pc: *const Code, entry: *const Code) -> Option<()> {
         let depth = self.depth;
         if depth + 1 >= MAX_FRAMES {
             return None;
         }
         let callee_saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
-        self.frames[depth] = Saved { pc, image: self.image, callee_saved, may_goto: self.may_goto };
+        self.frames[depth] =
+            Saved { pc, entry: self.entry, image: self.image, callee_saved, may_goto: self.may_goto };
+        self.entry = entry;
         self.depth = depth + 1;
         self.regs[10] = self.regs[10].wrapping_add(1 << 32);
         self.frame_top = memory.frame_tops[depth + 1];
@@ -325,6 +333,7 @@ impl Machine {
         self.regs[10] = self.regs[10].wrapping_sub(1 << 32);
         self.frame_top = memory.frame_tops[depth];
         self.may_goto = saved.may_goto;
+        self.entry = saved.entry;
         self.image = saved.image;
         Some(saved.pc)
     }

@@ -1,0 +1,158 @@
+//! Arithmetic, moves, byte order. RFC 9669, section 4.1, 4.2; Linux for what it leaves open.
+
+use skep_isa::AluOp;
+
+use super::{Cx, Miss, Unit};
+
+macro_rules! codes {
+    ($($name:ident = $op:ident;)*) => {
+        $(pub(crate) const $name: u8 = AluOp::$op as u8;)*
+    };
+}
+
+codes! {
+    ADD = Add; SUB = Sub; MUL = Mul; DIV = Div; SDIV = Sdiv; OR = Or; AND = And; LSH = Lsh; RSH = Rsh;
+    MOD = Mod; SMOD = Smod; XOR = Xor; MOV = Mov; ARSH = Arsh;
+}
+
+/// 64-bit arithmetic. Division by zero gives 0, remainder by zero the dividend; shifts use six bits.
+#[inline(always)]
+pub(crate) fn alu64(op: u8, a: u64, b: u64) -> u64 {
+    match op {
+        ADD => a.wrapping_add(b),
+        SUB => a.wrapping_sub(b),
+        MUL => a.wrapping_mul(b),
+        DIV => a.checked_div(b).unwrap_or(0),
+        SDIV if b == 0 => 0,
+        SDIV => (a as i64).wrapping_div(b as i64) as u64,
+        OR => a | b,
+        AND => a & b,
+        LSH => a << (b & 63),
+        RSH => a >> (b & 63),
+        MOD => a.checked_rem(b).unwrap_or(a),
+        SMOD if b == 0 => a,
+        SMOD => (a as i64).wrapping_rem(b as i64) as u64,
+        XOR => a ^ b,
+        MOV => b,
+        _ => ((a as i64) >> (b & 63)) as u64,
+    }
+}
+
+/// 32-bit arithmetic; shifts use five bits.
+#[inline(always)]
+pub(crate) fn alu32(op: u8, a: u32, b: u32) -> u32 {
+    match op {
+        ADD => a.wrapping_add(b),
+        SUB => a.wrapping_sub(b),
+        MUL => a.wrapping_mul(b),
+        DIV => a.checked_div(b).unwrap_or(0),
+        SDIV if b == 0 => 0,
+        SDIV => (a as i32).wrapping_div(b as i32) as u32,
+        OR => a | b,
+        AND => a & b,
+        LSH => a << (b & 31),
+        RSH => a >> (b & 31),
+        MOD => a.checked_rem(b).unwrap_or(a),
+        SMOD if b == 0 => a,
+        SMOD => (a as i32).wrapping_rem(b as i32) as u32,
+        XOR => a ^ b,
+        MOV => b,
+        _ => ((a as i32) >> (b & 31)) as u32,
+    }
+}
+
+/// Two-operand arithmetic: which, whether on 64 bits, whether with an immediate.
+pub(crate) struct Alu<const OP: u8, const WIDE: bool, const IMM: bool>;
+
+impl<const OP: u8, const WIDE: bool, const IMM: bool> Unit for Alu<OP, WIDE, IMM> {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        let a = if OP == MOV { 0 } else { cx.a() };
+        let b = if IMM { cx.imm() } else { cx.b() };
+        cx.set_a(if WIDE { alu64(OP, a, b) } else { u64::from(alu32(OP, a as u32, b as u32)) });
+        Ok(())
+    }
+}
+
+/// `dst = -dst`.
+pub(crate) struct Neg<const WIDE: bool>;
+
+impl<const WIDE: bool> Unit for Neg<WIDE> {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        let a = cx.a();
+        cx.set_a(if WIDE { a.wrapping_neg() } else { u64::from((a as u32).wrapping_neg()) });
+        Ok(())
+    }
+}
+
+/// Sign-extends the low `BITS` of the source.
+pub(crate) struct Movsx<const BITS: u32, const WIDE: bool>;
+
+impl<const BITS: u32, const WIDE: bool> Unit for Movsx<BITS, WIDE> {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        let wide = ((cx.b() << (64 - BITS)) as i64 >> (64 - BITS)) as u64;
+        cx.set_a(if WIDE { wide } else { u64::from(wide as u32) });
+        Ok(())
+    }
+}
+
+/// Keeps the low `BITS`: a byte-order instruction whose order is the machine's own.
+pub(crate) struct Truncate<const BITS: u32>;
+
+impl<const BITS: u32> Unit for Truncate<BITS> {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        cx.set_a(cx.a() & (u64::MAX >> (64 - BITS)));
+        Ok(())
+    }
+}
+
+/// Swaps the low `BITS` and clears the rest.
+pub(crate) struct Swap<const BITS: u32>;
+
+impl<const BITS: u32> Unit for Swap<BITS> {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        cx.set_a(cx.a().swap_bytes() >> (64 - BITS));
+        Ok(())
+    }
+}
+
+/// A constant that needs more than 32 bits: the upper half is in the next cell.
+pub(crate) struct WideConst;
+
+impl Unit for WideConst {
+    const CELLS: usize = 2;
+
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        cx.set_a(u64::from(cx.cell().imm as u32) | u64::from(cx.next_imm()) << 32);
+        Ok(())
+    }
+}
+
+/// A constant of 32 bits, zero-extended.
+pub(crate) struct Const32;
+
+impl Unit for Const32 {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        cx.set_a(u64::from(cx.cell().imm as u32));
+        Ok(())
+    }
+}
+
+/// `addr_space_cast` with an arena: the low 32 bits in the region whose number is the immediate; null stays null.
+pub(crate) struct ArenaCast;
+
+impl Unit for ArenaCast {
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        let low = u64::from(cx.b() as u32);
+        let base = u64::from(cx.cell().imm as u32) << 32;
+        cx.set_a(if low == 0 { 0 } else { base | low });
+        Ok(())
+    }
+}
