@@ -10,7 +10,6 @@ mod failure;
 mod input;
 mod names;
 mod output;
-mod snippet;
 mod types;
 
 use std::process::ExitCode;

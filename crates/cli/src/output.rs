@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use serde::Serialize;
+use skep_diag::render::{Style as Drawing, render};
 
 use crate::args::ColorChoice;
 use crate::failure::Failure;
-use crate::snippet;
 
 /// Where a command prints.
 pub(crate) struct Output {
@@ -100,7 +100,9 @@ impl Output {
     pub(crate) fn failure(&self, f: &Failure) {
         let mut err = io::stderr().lock();
         let _ = match &f.diagnostic {
-            Some(d) => writeln!(err, "{}", snippet::render(d, self.color_err)),
+            Some(d) => {
+                writeln!(err, "{}", render(d, &Drawing { color: self.color_err, ..Drawing::default() }))
+            }
             None => writeln!(err, "{}: {}", paint(self.color_err, Style::Bad, "error"), f.message),
         };
         if let Some(hint) = &f.hint {
