@@ -241,7 +241,8 @@ impl Printer<'_> {
             Hole::Mem => self.offset(out, s.first.off),
             Hole::Plus => self.plus(out, s.first.imm),
             Hole::Near => self.target(out, i32::from(s.first.off)),
-            Hole::Far | Hole::Call | Hole::Func => self.target(out, s.first.imm),
+            Hole::Far | Hole::Func => self.target(out, s.first.imm),
+            Hole::Call => self.call(out, s.first.imm),
             Hole::Helper => self.helper(out),
             Hole::Kfunc => self.kfunc(out),
             // These stand only in spellings that are read, never in the first ones.
@@ -288,6 +289,15 @@ impl Printer<'_> {
             Style::Llvm => write!(out, "+{distance:#x}"),
             Style::Mnemonic => write!(out, "{distance:+}"),
         }
+    }
+
+    /// A bare number would be a helper.
+    fn call(&self, out: &mut String, distance: i32) -> core::fmt::Result {
+        let labelled = place(self.pc, distance).is_some_and(|slot| self.labels.contains_key(&slot));
+        if self.dis.style == Style::Llvm && !labelled {
+            out.push_str("pc");
+        }
+        self.target(out, distance)
     }
 
     fn helper(&self, out: &mut String) -> core::fmt::Result {

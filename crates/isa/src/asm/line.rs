@@ -73,7 +73,8 @@ impl<'t> Cursor<'t> {
             b'#' => {
                 let before = i.checked_sub(1).map_or(b' ', |i| bytes[i]);
                 let after = bytes.get(i + 1).copied().unwrap_or(b' ');
-                !((before.is_ascii_alphanumeric() || before == b'_') && after.is_ascii_digit())
+                !((before.is_ascii_alphanumeric() || before == b'_')
+                    && (after.is_ascii_digit() || after == b'-'))
             }
             _ => false,
         });

@@ -123,11 +123,29 @@ impl<'t> Attempt<'_, 't> {
     }
 }
 
-fn attempt(template: &Template, tokens: &[Token<'_>], names: &dyn Names, miss: &mut Miss) -> Option<Matched> {
+/// The kernel's log leaves the `ll` of a wide load out; the opcode before it tells.
+const WIDE: &str = "ll";
+
+fn attempt(
+    template: &Template,
+    tokens: &[Token<'_>],
+    names: &dyn Names,
+    logged: bool,
+    miss: &mut Miss,
+) -> Option<Matched> {
     let slots = template.row.template();
     let mut attempt = Attempt { tokens, names, at: 0, slots, link: None, registers: 0 };
-    for &piece in &template.pieces {
-        if let Err(want) = attempt.piece(piece) {
+    let mut pieces = template.pieces.as_slice();
+    let wide = pieces.last() == Some(&Piece::Literal(WIDE));
+    let ends_wide = tokens.last().is_some_and(|token| token.text == WIDE);
+    if wide && logged && !ends_wide {
+        pieces = &pieces[..pieces.len() - 1];
+    }
+    for &piece in pieces {
+        // What is wrong with a line that has no `ll` is something else.
+        let unfit = wide && !logged && !ends_wide && matches!(piece, Piece::Hole(_));
+        let read = if unfit { Err(Want::Kind("a constant with `ll`")) } else { attempt.piece(piece) };
+        if let Err(want) = read {
             miss.note(attempt.at, want);
             return None;
         }
@@ -148,7 +166,7 @@ pub(super) fn find(
 ) -> Result<Matched, Complaint> {
     let mut miss = Miss::default();
     let mut candidates = templates.iter().filter(|t| opcode.is_none_or(|code| t.row.opcode == code));
-    match candidates.find_map(|template| attempt(template, tokens, names, &mut miss)) {
+    match candidates.find_map(|template| attempt(template, tokens, names, opcode.is_some(), &mut miss)) {
         Some(matched) => Ok(matched),
         None => Err(complain(&miss, tokens)),
     }
