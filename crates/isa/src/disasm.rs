@@ -233,6 +233,9 @@ impl Printer<'_> {
             Hole::Imm => self.number(out, s.first.imm),
             Hole::Hex if self.dis.style == Style::Kernel => write!(out, "{:#x}", s.first.imm),
             Hole::Hex => self.number(out, s.first.imm),
+            Hole::Imm64 if self.dis.style == Style::Llvm && s.next.imm < 0 => {
+                write!(out, "-{:#x}", s.imm64().wrapping_neg())
+            }
             Hole::Imm64 => write!(out, "{:#x}", s.imm64()),
             Hole::Low => write!(out, "{}", s.first.imm),
             Hole::High => write!(out, "{}", s.next.imm),

@@ -82,6 +82,9 @@ fn fit(n: u64, negative: bool, pattern: bool, bits: u32, what: &str) -> Result<i
         return Ok((value - 2 * half) as i64);
     }
     let hint = match bits {
+        32 if what == "an immediate" && value < 2 * half && value > 0 => {
+            Some("a hexadecimal number is taken as the bit pattern")
+        }
         32 if what == "an immediate" => Some("a wide load takes 64 bits: `r1 = N ll`, `lddw r1, N`"),
         16 if what == "a jump" => Some("`gotol` reaches farther"),
         _ => None,
