@@ -195,7 +195,8 @@ pub struct MapSpec {
     /// First contents: key to map (index into [`Spec::maps`]) or program (index into [`Spec::programs`]).
     /// For struct_ops the "key" is the offset of the function pointer in the value.
     pub initial_refs: Vec<(u32, InitialRef)>,
-    /// First contents of a data section's only value; `None` is all zero, so that `.bss` costs nothing.
+    /// First contents of a data section's only value, of a struct_ops table, or of an arena's variables; `None`
+    /// is all zero, so that `.bss` costs nothing.
     pub initial_value: Option<Vec<u8>>,
     /// Frozen after the contents are written (`.rodata`, `.kconfig`).
     pub frozen: bool,

@@ -10,7 +10,7 @@ use skep_abi::MapType;
 use skep_btf::{Btf, Kind, TypeId, VarLinkage};
 
 use super::Reader;
-use super::initial::Slots;
+use super::initial::{POINTER, Slots};
 use super::legacy::holds_maps;
 use crate::elf::{File, Place, Section};
 use crate::{MapOrigin, MapSpec, ObjectError, Part};
@@ -81,7 +81,13 @@ pub(super) fn read(reader: &mut Reader<'_>) {
         let index = parsed.map(|d| {
             let index = reader.add_map(d.map);
             if let Some(values) = d.values {
-                reader.slots.push(Slots { section: section.index, start: var.offset, values, map: index });
+                reader.slots.push(Slots {
+                    section: section.index,
+                    start: var.offset,
+                    values,
+                    unit: POINTER,
+                    map: index,
+                });
             }
             index
         });

@@ -1,4 +1,5 @@
-//! First contents of maps of maps and of prog arrays, from the relocations of their definitions.
+//! First contents of maps of maps and of prog arrays, and the functions in struct_ops tables, from the relocations of
+//! their definitions.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use skep_isa::{Endian, Insn};
 use super::Reader;
 use super::functions::{FnId, Functions};
 use crate::elf::{Place, Rel};
-use crate::{InitialRef, ObjectError, Part};
+use crate::{InitialRef, MapOrigin, MapSpec, ObjectError, Part};
 
 /// A pointer in a `values` array.
-const POINTER: u32 = 8;
+pub(super) const POINTER: u32 = 8;
 
 /// Room for first contents in the definition of a map.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Slots {
     pub(super) start: u32,
     /// Offset of `values` in the definition.
     pub(super) values: u32,
+    /// Bytes that a key stands for: a pointer's, or 1 where keys are offsets.
+    pub(super) unit: u32,
     /// Index into [`crate::Spec::maps`].
     pub(super) map: usize,
 }
@@ -37,7 +40,11 @@ pub(super) fn read(reader: &mut Reader<'_>, functions: &Functions, programs: &BT
                 named(reader, functions, programs, section, &rel).map(|what| (slot, key, what))
             });
             match found {
-                Ok((slot, key, what)) => reader.spec.maps[slot.map].initial_refs.push((key, what)),
+                Ok((slot, key, what)) => {
+                    let map = &mut reader.spec.maps[slot.map];
+                    map.initial_refs.push((key, what));
+                    clear_pointer(map, key);
+                }
                 Err(error) => {
                     let name =
                         reader.file.sections.get(section).map_or_else(String::new, |s| s.name.to_string());
@@ -49,6 +56,15 @@ pub(super) fn read(reader: &mut Reader<'_>, functions: &Functions, programs: &BT
     tail_sections(reader, functions, programs);
 }
 
+/// What stood in a pointer of a struct_ops table is the linker's business: whoever loads it fills it in.
+fn clear_pointer(map: &mut MapSpec, key: u32) {
+    let value = map.initial_value.as_mut().filter(|_| map.origin == MapOrigin::StructOps);
+    let at = key as usize;
+    if let Some(pointer) = value.and_then(|v| v.get_mut(at..at.saturating_add(POINTER as usize))) {
+        pointer.fill(0);
+    }
+}
+
 /// The definition that an offset lies in, and the key that it stands for.
 fn slot_of(slots: &[Slots], section: usize, offset: u64) -> Result<(Slots, u32), ObjectError> {
     let outside = || ObjectError::new("relocation outside of the first contents of a map");
@@ -57,10 +73,10 @@ fn slot_of(slots: &[Slots], section: usize, offset: u64) -> Result<(Slots, u32),
     let slot = next.checked_sub(1).and_then(|i| slots.get(i)).filter(|s| s.section == section);
     let slot = *slot.ok_or_else(outside)?;
     let within = (offset - slot.start).checked_sub(slot.values).ok_or_else(outside)?;
-    if within % POINTER != 0 {
+    if !within.is_multiple_of(slot.unit) {
         return Err(ObjectError::new("relocation inside a pointer"));
     }
-    Ok((slot, within / POINTER))
+    Ok((slot, within / slot.unit))
 }
 
 fn named(

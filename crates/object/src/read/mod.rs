@@ -14,6 +14,7 @@ mod functions;
 mod initial;
 mod legacy;
 mod places;
+mod struct_ops;
 
 use std::collections::BTreeMap;
 
@@ -64,9 +65,9 @@ fn is_special(name: &str) -> bool {
         ".BTF",
         ".BTF.ext",
         ".eh_frame",
-        ".addr_space.1",
+        struct_ops::ARENA_DATA,
     ];
-    NAMES.contains(&name) || legacy::is_maps(name)
+    NAMES.contains(&name) || legacy::is_maps(name) || struct_ops::is_struct_ops(name)
 }
 
 /// A file while it is read.
@@ -89,7 +90,9 @@ impl Reader<'_> {
         legacy::read(self);
         btf_maps::read(self);
         data::read(self);
+        struct_ops::read_arena(self);
         externs::read(self);
+        struct_ops::read(self);
         let (functions, programs) = self.read_programs(&records)?;
         initial::read(self, &functions, &programs);
         Ok(())

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Builds the test objects beside their sources. A first line `// cflags: ...` replaces the usual flags.
+# usage: tests/objects/build.sh [OUTPUT_DIRECTORY]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-$here}
+clang=${CLANG:-clang-19}
+strip=${LLVM_STRIP:-llvm-strip-19}
+for source in "$here"/*.bpf.c; do
+	name=$(basename "$source" .bpf.c)
+	flags=$(sed -n '1s,^// cflags: ,,p' "$source")
+	# Word splitting of the flags is meant.
+	"$clang" ${flags:--O2 -g -target bpf -mcpu=v3} -ffile-prefix-map="$here/=" \
+		-fdebug-compilation-dir=. -c "$source" -o "$out/$name.o"
+	"$strip" -g "$out/$name.o" # drops DWARF, keeps BTF
+done

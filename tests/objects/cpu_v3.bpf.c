@@ -1,0 +1,2 @@
+// cflags: -O2 -g -target bpf -mcpu=v3
+#include "cpu.h"
