@@ -14,6 +14,7 @@ mod link;
 mod matching;
 mod operand;
 
+pub(crate) use error::nearest;
 pub use error::{AsmError, Finding};
 
 use crate::insn::Insn;
