@@ -30,9 +30,7 @@
 //! first printed, the rest accepted. See the template module for the placeholders.
 //!
 //! Rows of one opcode stand together, those with a fixed field before the one without. A constant
-//! evaluation holds this.
-//!
-//! The habit is wasmtime's (`pulley/src/lib.rs`, `for_each_op!`).
+//! evaluation holds this. The habit is wasmtime's: `for_each_op!` of `pulley/src/lib.rs`.
 #[rustfmt::skip]
 macro_rules! for_each_op {
     ($callback:ident) => {
@@ -410,32 +408,20 @@ macro_rules! for_each_op {
             // Atomics.
             load_acquire_b = 0xd3 [imm 0x100] (dst src off) V4 "6.15" - "dst = 8 bits at src + off, with acquire ordering"
                 { LoadAcquire { size: Size::B, dst, src, off } }
-                [
-                    "w$dst = load_acquire((u8 *)(r$src$mem))",
-                    "w$dst = load_acquire((u8 *)(r$src$mem))",
-                    "r$dst = load_acquire((u8 *)(r$src$mem))",
-                ] ["load_acquire_b %r$dst, [%r$src$mem]"];
+                ["r$dst = load_acquire((u8 *)(r$src$mem))", "w$dst = load_acquire((u8 *)(r$src$mem))"]
+                ["load_acquire_b %r$dst, [%r$src$mem]"];
             store_release_b = 0xd3 [imm 0x110] (dst src off) V4 "6.15" - "8 bits at dst + off = src, with release ordering"
                 { StoreRelease { size: Size::B, dst, src, off } }
-                [
-                    "store_release((u8 *)(r$dst$mem), w$src)",
-                    "store_release((u8 *)(r$dst$mem), w$src)",
-                    "store_release((u8 *)(r$dst$mem), r$src)",
-                ] ["store_release_b [%r$dst$mem], %r$src"];
+                ["store_release((u8 *)(r$dst$mem), r$src)", "store_release((u8 *)(r$dst$mem), w$src)"]
+                ["store_release_b [%r$dst$mem], %r$src"];
             load_acquire_h = 0xcb [imm 0x100] (dst src off) V4 "6.15" - "dst = 16 bits at src + off, with acquire ordering"
                 { LoadAcquire { size: Size::H, dst, src, off } }
-                [
-                    "w$dst = load_acquire((u16 *)(r$src$mem))",
-                    "w$dst = load_acquire((u16 *)(r$src$mem))",
-                    "r$dst = load_acquire((u16 *)(r$src$mem))",
-                ] ["load_acquire_h %r$dst, [%r$src$mem]"];
+                ["r$dst = load_acquire((u16 *)(r$src$mem))", "w$dst = load_acquire((u16 *)(r$src$mem))"]
+                ["load_acquire_h %r$dst, [%r$src$mem]"];
             store_release_h = 0xcb [imm 0x110] (dst src off) V4 "6.15" - "16 bits at dst + off = src, with release ordering"
                 { StoreRelease { size: Size::H, dst, src, off } }
-                [
-                    "store_release((u16 *)(r$dst$mem), w$src)",
-                    "store_release((u16 *)(r$dst$mem), w$src)",
-                    "store_release((u16 *)(r$dst$mem), r$src)",
-                ] ["store_release_h [%r$dst$mem], %r$src"];
+                ["store_release((u16 *)(r$dst$mem), r$src)", "store_release((u16 *)(r$dst$mem), w$src)"]
+                ["store_release_h [%r$dst$mem], %r$src"];
             atomic32_add = 0xc3 [imm 0x00] (dst off src) V1 "3.18" "5.3" "32 bits at dst + off += src, atomically"
                 { Atomic { op: AtomicOp::Add, size: Size::W, fetch: false, dst, src, off } }
                 ["lock *(u32 *)(r$dst$mem) += r$src", "lock *(u32 *)(r$dst$mem) += w$src"]
@@ -488,18 +474,12 @@ macro_rules! for_each_op {
                 ] ["lock cmpxchg32 [%r$dst$mem], %r$src", "lock fetch cmpxchg32 [%r$dst$mem], %r$src"];
             load_acquire_w = 0xc3 [imm 0x100] (dst src off) V4 "6.15" - "dst = 32 bits at src + off, with acquire ordering"
                 { LoadAcquire { size: Size::W, dst, src, off } }
-                [
-                    "w$dst = load_acquire((u32 *)(r$src$mem))",
-                    "w$dst = load_acquire((u32 *)(r$src$mem))",
-                    "r$dst = load_acquire((u32 *)(r$src$mem))",
-                ] ["load_acquire_w %r$dst, [%r$src$mem]"];
+                ["r$dst = load_acquire((u32 *)(r$src$mem))", "w$dst = load_acquire((u32 *)(r$src$mem))"]
+                ["load_acquire_w %r$dst, [%r$src$mem]"];
             store_release_w = 0xc3 [imm 0x110] (dst src off) V4 "6.15" - "32 bits at dst + off = src, with release ordering"
                 { StoreRelease { size: Size::W, dst, src, off } }
-                [
-                    "store_release((u32 *)(r$dst$mem), w$src)",
-                    "store_release((u32 *)(r$dst$mem), w$src)",
-                    "store_release((u32 *)(r$dst$mem), r$src)",
-                ] ["store_release_w [%r$dst$mem], %r$src"];
+                ["store_release((u32 *)(r$dst$mem), r$src)", "store_release((u32 *)(r$dst$mem), w$src)"]
+                ["store_release_w [%r$dst$mem], %r$src"];
             atomic64_add = 0xdb [imm 0x00] (dst off src) V1 "3.18" "5.3" "64 bits at dst + off += src, atomically"
                 { Atomic { op: AtomicOp::Add, size: Size::Dw, fetch: false, dst, src, off } }
                 ["lock *(u64 *)(r$dst$mem) += r$src"]

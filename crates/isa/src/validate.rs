@@ -2,9 +2,10 @@
 //!
 //! What holds afterwards: every slot belongs to an instruction that decodes; jumps, local calls and
 //! addresses of subprograms land on the first slot of an instruction of the program; nothing writes
-//! to r10; control can't run off the end. What does not: subprograms may share code, code may be
-//! unreachable, memory accesses are anybody's guess. Those are a verifier's business, or the
-//! engine's at run time.
+//! to r10; casts are between address spaces 0 and 1; control can't run off the end.
+//!
+//! What does not: subprograms may share code, code may be unreachable, memory accesses are anybody's
+//! guess. Those are a verifier's business, or the engine's at run time.
 
 use crate::decode::{DecodeError, decode_all};
 use crate::insn::Insn;
@@ -26,6 +27,7 @@ enum Kind {
     OutOfRange { what: &'static str, target: i64, len: usize },
     IntoWide { what: &'static str, target: i64 },
     FramePointer,
+    AddressSpaces { to: u16, from: u16 },
     RunsOff,
 }
 
@@ -53,10 +55,13 @@ impl fmt::Display for ValidateError {
         }
         match &self.kind {
             Kind::OutOfRange { what, target, len } => {
-                write!(f, "{what} to slot {target}, the program has slots 0 to {}", len.saturating_sub(1))
+                write!(f, "{what} slot {target}, the program has slots 0 to {}", len.saturating_sub(1))
             }
             Kind::IntoWide { what, target } => {
-                write!(f, "{what} to slot {target}, the second half of a wide load")
+                write!(f, "{what} slot {target}, the second half of a wide load")
+            }
+            Kind::AddressSpaces { to, from } => {
+                write!(f, "casts from address space {from} to {to}, expected 0 to 1 or 1 to 0")
             }
             Kind::FramePointer => f.write_str("writes to r10, the frame pointer is read-only"),
             _ => f.write_str("the last instruction is no exit or jump, control would run off the end"),
@@ -84,6 +89,11 @@ pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
         if op.writes() == Some(Reg::FP) {
             return Err(ValidateError { slot, kind: Kind::FramePointer });
         }
+        if let Op::AddrSpaceCast { to, from, .. } = op
+            && !matches!((to, from), (0, 1) | (1, 0))
+        {
+            return Err(ValidateError { slot, kind: Kind::AddressSpaces { to, from } });
+        }
         if let Some((what, distance)) = target(&op) {
             check_target(slot, what, distance, &starts)?;
         }
@@ -99,7 +109,7 @@ pub(crate) fn target(op: &Op) -> Option<(&'static str, i32)> {
         Op::Call(CallTarget::Subprog(distance)) => Some(("calls", distance)),
         // The distance of an address counts from the slot after the first one, as that of a call.
         Op::LoadImm { source: ImmSource::Func, imm, .. } => Some(("takes the address of", imm as i32)),
-        _ => op.jump_distance().map(|distance| ("jumps", distance)),
+        _ => op.jump_distance().map(|distance| ("jumps to", distance)),
     }
 }
 

@@ -41,6 +41,12 @@ pub(super) fn split(text: &str, range: Range<usize>) -> Line {
     line
 }
 
+/// The line of bytes that `bpftool prog dump xlated ... opcodes` prints under an instruction.
+fn is_dump(s: &str) -> bool {
+    let byte = |word: &str| word.len() == 2 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    s.split_whitespace().all(byte) && matches!(s.split_whitespace().count(), 8 | 16)
+}
+
 /// What is left of a line.
 struct Cursor<'t> {
     text: &'t str,
@@ -90,6 +96,7 @@ impl<'t> Cursor<'t> {
             || s.contains("\tfile format ")
             || s.contains(":  R_BPF_")
             || s.ends_with("):")
+            || is_dump(s)
     }
 
     /// The symbol that llvm-objdump prints after a jump.
