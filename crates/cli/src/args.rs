@@ -56,8 +56,11 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Info(cmd::info::Args),
+    Asm(cmd::asm::Args),
+    Disasm(cmd::disasm::Args),
     Btf(cmd::btf::Args),
     Explain(cmd::explain::Args),
+    Conformance(cmd::conformance::Args),
     Completions(cmd::completions::Args),
     Man(cmd::man::Args),
 }

@@ -7,7 +7,8 @@ use skep::diag::Diagnostic;
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
-    pub(crate) diagnostic: Option<Box<Diagnostic>>,
+    /// What is wrong with a source, if that is what it is; shown instead of the message.
+    pub(crate) diagnostics: Vec<Diagnostic>,
     broken_pipe: bool,
     negative: bool,
 }
@@ -15,7 +16,19 @@ pub(crate) struct Failure {
 impl Failure {
     /// Lower case, no full stop.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, diagnostic: None, broken_pipe: false, negative: false }
+        Self {
+            message: message.into(),
+            hint: None,
+            diagnostics: Vec::new(),
+            broken_pipe: false,
+            negative: false,
+        }
+    }
+
+    /// Findings with their places in a source.
+    pub(crate) fn diagnosed(diagnostics: Vec<Diagnostic>) -> Self {
+        let message = diagnostics.first().map(|d| d.title.clone()).unwrap_or_default();
+        Self { diagnostics, ..Self::new(message) }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -54,14 +67,6 @@ impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Self {
         let broken_pipe = e.kind() == std::io::ErrorKind::BrokenPipe;
         Self { broken_pipe, ..Self::new(format!("stdout: {}", reason(&e))) }
-    }
-}
-
-impl From<Diagnostic> for Failure {
-    fn from(d: Diagnostic) -> Self {
-        let mut f = Self::new(d.title.clone());
-        f.diagnostic = Some(Box::new(d));
-        f
     }
 }
 

@@ -66,8 +66,11 @@ enum Verdict {
 fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
     match cli.command {
         Some(Command::Info(a)) => cmd::info::run(&a, out),
+        Some(Command::Asm(a)) => cmd::asm::run(&a, out),
+        Some(Command::Disasm(a)) => cmd::disasm::run(&a, out),
         Some(Command::Btf(a)) => cmd::btf::run(&a, out),
         Some(Command::Explain(a)) => cmd::explain::run(&a, out),
+        Some(Command::Conformance(a)) => cmd::conformance::run(&a, out),
         Some(Command::Completions(a)) => cmd::completions::run(&a, out),
         Some(Command::Man(a)) => cmd::man::run(&a, out),
         None => cmd::info::bare(cli.object.as_deref(), out),

@@ -99,12 +99,13 @@ impl Output {
     /// `error: ...`, then after a blank line `hint: ...`; a diagnostic with its sources where there is one.
     pub(crate) fn failure(&self, f: &Failure) {
         let mut err = io::stderr().lock();
-        let _ = match &f.diagnostic {
-            Some(d) => {
-                writeln!(err, "{}", render(d, &Drawing { color: self.color_err, ..Drawing::default() }))
-            }
-            None => writeln!(err, "{}: {}", paint(self.color_err, Style::Bad, "error"), f.message),
-        };
+        let drawing = Drawing { color: self.color_err, ..Drawing::default() };
+        for (n, d) in f.diagnostics.iter().enumerate() {
+            let _ = writeln!(err, "{}{}", if n > 0 { "\n" } else { "" }, render(d, &drawing));
+        }
+        if f.diagnostics.is_empty() {
+            let _ = writeln!(err, "{}: {}", paint(self.color_err, Style::Bad, "error"), f.message);
+        }
         if let Some(hint) = &f.hint {
             let _ = writeln!(err, "\n{}: {hint}", paint(self.color_err, Style::Good, "hint"));
         }

@@ -1,7 +1,26 @@
-//! skep: one import path for all of BPF in userspace.
+//! skep: one import path for all of BPF in userspace, and the embedder's API.
+//!
+//! * [`Vm`] runs one program: bytes, assembler text or an ELF function; helpers are Rust closures; memory in, r0 out.
+//! * [`capture`] reads and writes pcap and pcapng.
+//! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`vm`], [`runtime`], [`backend`],
+//!   [`diag`].
+//!
+//! ```
+//! let mut vm = skep::Vm::from_asm("r0 = 42\n exit")?;
+//! assert_eq!(vm.run([0; 5])?, 42);
+//! # Ok::<(), skep::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
+pub mod asm;
 pub mod capture;
+mod error;
+mod helper;
+mod machine;
+
+pub use error::Error;
+pub use helper::{Answer, Argument, HelperFn, WithMemory};
+pub use machine::Vm;
 
 pub use skep_abi as abi;
 pub use skep_backend as backend;
@@ -9,3 +28,5 @@ pub use skep_btf as btf;
 pub use skep_diag as diag;
 pub use skep_isa as isa;
 pub use skep_object as object;
+pub use skep_runtime as runtime;
+pub use skep_vm as vm;

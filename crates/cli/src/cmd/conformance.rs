@@ -1,0 +1,105 @@
+//! `skep conformance`: a plugin of the bpf_conformance suite. Memory comes as hex in the arguments, bytecode as hex on
+//! stdin, r0 goes out as hex.
+//!
+//! The suite calls helpers 0 to 5. Number 5 is uBPF's unwind helper: the run ends where it gives zero.
+
+use std::io::Read;
+
+use serde::Serialize;
+use skep::Vm;
+use skep::vm::Stop;
+
+use crate::failure::{Failure, reason};
+use crate::output::Output;
+use crate::{Verdict, input};
+
+const EXAMPLES: &str = "\
+Examples:
+  echo 'b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00' | skep conformance
+  printf '#!/bin/sh\\nexec skep conformance \"$@\"\\n' > plugin && chmod +x plugin
+  bpf_conformance_runner --test_file_directory tests --plugin_path ./plugin \\
+      --cpu_version v4 --include_groups callx packet";
+
+/// Run bytecode as a plugin of the bpf_conformance suite
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Memory in hex: r1 points to it, r2 is its length
+    #[arg(value_name = "HEX", default_value = "")]
+    memory: String,
+
+    /// Bytecode in hex, instead of stdin
+    #[arg(long, value_name = "HEX")]
+    program: Option<String>,
+
+    /// The bytecode is an ELF object; its first program runs
+    #[arg(long)]
+    elf: bool,
+
+    /// Say on stdout why a program is refused, as the suite's own plugin does
+    #[arg(long)]
+    debug: bool,
+}
+
+#[derive(Serialize)]
+struct Json {
+    schema: &'static str,
+    r0: String,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
+    use std::io::Write;
+    let mut memory = input::hex(&args.memory).map_err(|f| f.context("memory"))?;
+    let code = code(args)?;
+    let r0 = prepare(&code, args.elf).and_then(|mut vm| vm.run_mem(&mut memory));
+    match r0 {
+        Ok(r0) if out.json => {
+            out.object(&Json { schema: "skep.conformance/1", r0: format!("{r0:x}") })?;
+            Ok(Verdict::Yes)
+        }
+        Ok(r0) => {
+            writeln!(out, "{r0:x}")?;
+            Ok(Verdict::Yes)
+        }
+        Err(e) => {
+            if args.debug {
+                writeln!(out, "Failed to load program: {e}")?;
+            }
+            Err(Failure::new(e.to_string()).negative())
+        }
+    }
+}
+
+fn code(args: &Args) -> Result<Vec<u8>, Failure> {
+    let text = match &args.program {
+        Some(p) => p.clone(),
+        None => {
+            let mut text = String::new();
+            std::io::stdin()
+                .take(64 << 20)
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::new(format!("<stdin>: {}", reason(&e))))?;
+            text
+        }
+    };
+    input::hex(&text).map_err(|f| f.context("bytecode"))
+}
+
+fn prepare(code: &[u8], elf: bool) -> Result<Vm, skep::Error> {
+    let vm = if elf {
+        let spec = skep::object::Spec::from_elf(code)?;
+        let name = spec.programs.first().map_or("main", |p| p.name.as_str());
+        Vm::from_elf(code, name)?
+    } else {
+        Vm::from_bytes(code)?
+    };
+    Ok(vm
+        .helper(0, |a: u64, b: u64, c: u64, d: u64, e: u64| {
+            [a, b, c, d, e].iter().fold(0u64, |n, byte| n << 8 | byte & 0xff)
+        })
+        .helper(1, |a: u64, _: u64, _: u64| a)
+        .helper(2, || 0u64)
+        .helper(3, |a: u64| ((a as f64).sqrt()) as u64)
+        .helper(4, || 0u64)
+        .helper(5, |a: u64| if a == 0 { Err(Stop::Exit(0)) } else { Ok(a) }))
+}
