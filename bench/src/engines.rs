@@ -1,0 +1,229 @@
+//! The engines under comparison, each with its own copy of the input.
+//!
+//! All run the same instructions. Only the number in a helper call differs: sbpf names helpers by a hash.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use skep_isa::{CallTarget, Endian, Insn, Op};
+use solana_sbpf::aligned_memory::AlignedMemory;
+use solana_sbpf::ebpf;
+use solana_sbpf::elf::Executable;
+use solana_sbpf::memory_region::{MemoryMapping, MemoryRegion};
+use solana_sbpf::program::{BuiltinProgram, FunctionRegistry, SBPFVersion};
+use solana_sbpf::verifier::RequisiteVerifier;
+use solana_sbpf::vm::{CallFrame, Config, ContextObject, EbpfVm, ExecutionMode};
+
+/// The table behind the helper that every engine has.
+pub fn lookup(key: u64) -> u64 {
+    static TABLE: [u64; 256] = {
+        let mut table = [0; 256];
+        let mut i = 0;
+        while i < 256 {
+            table[i] = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            i += 1;
+        }
+        table
+    };
+    TABLE[(key & 255) as usize]
+}
+
+/// Something that runs a program over the input.
+pub trait Engine {
+    fn name(&self) -> &'static str;
+    fn run(&mut self) -> u64;
+}
+
+pub struct Skep {
+    image: skep_vm::Image,
+    memory: skep_vm::Memory,
+    machine: skep_vm::Machine,
+    input: u64,
+}
+
+struct Helpers;
+
+impl skep_vm::Imports for Helpers {
+    fn helper(&self, id: i32) -> Option<u32> {
+        (id == 1).then_some(0)
+    }
+}
+
+impl skep_vm::Host for Helpers {
+    fn call(&mut self, _: u32, args: [u64; 5], _: &mut skep_vm::Frame<'_>) -> Result<u64, skep_vm::Stop> {
+        Ok(lookup(args[0]))
+    }
+}
+
+impl Skep {
+    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
+        let mut memory = skep_vm::Memory::new(Endian::Little);
+        let region = memory.add_bytes(input, skep_vm::Protection::ReadWrite).expect("input");
+        let image = skep_vm::Image::new(insns, &Helpers, &skep_vm::Options::default()).expect("image");
+        let mut machine = skep_vm::Machine::new();
+        machine.set_budget(1 << 40);
+        Self { image, memory, machine, input: region.base() }
+    }
+}
+
+impl Engine for Skep {
+    fn name(&self) -> &'static str {
+        "skep"
+    }
+
+    fn run(&mut self) -> u64 {
+        self.machine.run(&self.image, &mut self.memory, &mut Helpers, [self.input, 0, 0, 0, 0]).expect("skep")
+    }
+}
+
+pub struct Rbpf {
+    vm: rbpf::EbpfVmRaw<'static>,
+    input: *mut [u8],
+}
+
+impl Rbpf {
+    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
+        let code = skep_isa::bytes_from_slots(insns, Endian::Little).leak();
+        let mut vm = rbpf::EbpfVmRaw::new(Some(code)).expect("rbpf");
+        vm.register_helper(1, |key, _, _, _, _| lookup(key)).expect("helper");
+        Self { vm, input: input.to_vec().leak() }
+    }
+}
+
+impl Engine for Rbpf {
+    fn name(&self) -> &'static str {
+        "rbpf"
+    }
+
+    fn run(&mut self) -> u64 {
+        // SAFETY: the input was leaked for this engine alone.
+        self.vm.execute_program(unsafe { &mut *self.input }).expect("rbpf")
+    }
+}
+
+pub struct Context {
+    remaining: u64,
+    memory: MemoryMapping,
+}
+
+impl ContextObject for Context {
+    fn consume(&mut self, amount: u64) {
+        self.remaining = self.remaining.saturating_sub(amount);
+    }
+
+    fn get_remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    fn active_mapping_ptr(&mut self) -> NonNull<MemoryMapping> {
+        NonNull::from_mut(&mut self.memory)
+    }
+}
+
+solana_sbpf::declare_builtin_function!(
+    Lookup,
+    fn rust(
+        _context: &mut Context,
+        key: u64,
+        _b: u64,
+        _c: u64,
+        _d: u64,
+        _e: u64,
+    ) -> Result<u64, Box<dyn std::error::Error>> {
+        Ok(lookup(key))
+    }
+);
+
+pub struct Sbpf {
+    executable: Executable<Context>,
+    vm: EbpfVm<'static, Context>,
+    frames: Vec<CallFrame>,
+    registers: [u64; 12],
+}
+
+impl Sbpf {
+    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
+        let mut loader = BuiltinProgram::new_loader(Config::default());
+        loader.register_definition::<Lookup>("lookup").expect("helper");
+        let loader = Arc::new(loader);
+        let code = skep_isa::bytes_from_slots(&renamed(insns), Endian::Little);
+        let executable = Executable::<Context>::from_text_bytes(
+            code.leak(),
+            loader.clone(),
+            SBPFVersion::V3,
+            FunctionRegistry::default(),
+        )
+        .expect("sbpf");
+        executable.verify::<RequisiteVerifier>().expect("sbpf verifier");
+        let stack = Box::leak(Box::new(AlignedMemory::<{ ebpf::HOST_ALIGN }>::zero_filled(
+            executable.get_config().stack_size(),
+        )));
+        let stack_len = stack.len();
+        let input: &'static mut [u8] = input.to_vec().leak();
+        let regions = vec![
+            executable.get_ro_region(),
+            MemoryRegion::new(stack, ebpf::MM_STACK_START),
+            MemoryRegion::new(&raw mut *input, ebpf::MM_INPUT_START),
+        ];
+        // SAFETY: what the regions name is leaked.
+        let memory =
+            unsafe { MemoryMapping::new(regions, executable.get_config(), SBPFVersion::V3) }.expect("mapping");
+        let context = Box::leak(Box::new(Context { remaining: 0, memory }));
+        let mut vm = EbpfVm::new(loader, SBPFVersion::V3, context, stack_len);
+        vm.registers[1] = ebpf::MM_INPUT_START;
+        let registers = vm.registers;
+        let frames = vec![CallFrame::default(); Config::default().max_call_depth];
+        Self { executable, vm, frames, registers }
+    }
+}
+
+/// The program with the helper's number replaced by the hash of its name.
+fn renamed(insns: &[Insn]) -> Vec<Insn> {
+    let mut out = insns.to_vec();
+    for (slot, op) in skep_isa::decode_all(insns).expect("program") {
+        if let Op::Call(CallTarget::Helper(1)) = op {
+            out[slot].imm = ebpf::hash_symbol_name(b"lookup") as i32;
+        }
+    }
+    out
+}
+
+impl Engine for Sbpf {
+    fn name(&self) -> &'static str {
+        "sbpf"
+    }
+
+    fn run(&mut self) -> u64 {
+        self.vm.registers = self.registers;
+        self.vm.context().remaining = 1 << 40;
+        let (_, result) =
+            self.vm.execute_program(&self.executable, &mut ExecutionMode::Interpreted, &mut self.frames);
+        Result::from(result).expect("sbpf")
+    }
+}
+
+/// The same C source, compiled by clang for this machine.
+pub struct Native {
+    run: extern "C" fn(*mut u8) -> u64,
+    input: Vec<u8>,
+    _library: Arc<libloading::Library>,
+}
+
+impl Native {
+    pub fn new(library: &Arc<libloading::Library>, program: &str, input: &[u8]) -> Option<Self> {
+        let name = format!("run_{program}");
+        // SAFETY: the symbol is `u64 run_NAME(struct input *)` of bench/programs.
+        let run = unsafe { *library.get::<extern "C" fn(*mut u8) -> u64>(name.as_bytes()).ok()? };
+        Some(Self { run, input: input.to_vec(), _library: library.clone() })
+    }
+}
+
+impl Engine for Native {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn run(&mut self) -> u64 {
+        (self.run)(self.input.as_mut_ptr())
+    }
+}

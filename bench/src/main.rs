@@ -1,0 +1,192 @@
+//! Runs each loop program in skep's interpreter, rbpf's, solana-sbpf's, and natively, and prints how they compare.
+//!
+//! `cargo run --release -- [--json] [--record FILE] [--rounds N] [--only NAME] [--skep]`. See README.md for the method.
+
+mod engines;
+mod programs;
+
+use engines::{Engine, Native, Rbpf, Sbpf, Skep};
+use programs::{PROGRAMS, Program};
+use serde_json::json;
+
+struct Args {
+    json: bool,
+    record: Option<String>,
+    rounds: usize,
+    only: Option<String>,
+    skep_alone: bool,
+}
+
+fn args() -> Args {
+    let mut out = Args { json: false, record: None, rounds: 21, only: None, skep_alone: false };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--json" => out.json = true,
+            "--record" => out.record = args.next(),
+            "--rounds" => out.rounds = args.next().and_then(|n| n.parse().ok()).unwrap_or(out.rounds),
+            "--only" => out.only = args.next(),
+            "--skep" => out.skep_alone = true,
+            other => {
+                eprintln!("unknown argument {other}");
+                std::process::exit(2);
+            }
+        }
+    }
+    out
+}
+
+/// Nanoseconds that this thread has run.
+fn thread_ns() -> u64 {
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut t) };
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
+fn median(mut samples: Vec<u64>) -> u64 {
+    samples.sort_unstable();
+    samples[samples.len() / 2]
+}
+
+/// Median time of a run for each engine; rounds go through all engines in turn.
+fn measure(engines: &mut [Box<dyn Engine>], rounds: usize, program: &Program) -> Vec<u64> {
+    let mut samples = vec![Vec::new(); engines.len()];
+    for _ in 0..rounds {
+        let mut results = Vec::new();
+        for (engine, times) in engines.iter_mut().zip(&mut samples) {
+            let start = thread_ns();
+            let result = engine.run();
+            times.push(thread_ns() - start);
+            results.push((engine.name(), result));
+        }
+        assert!(results.iter().all(|r| r.1 == results[0].1), "{}: {results:x?}", program.name);
+    }
+    samples.into_iter().map(median).collect()
+}
+
+struct Row {
+    program: &'static str,
+    /// Engine and nanoseconds a run, floor subtracted.
+    times: Vec<(&'static str, u64)>,
+}
+
+impl Row {
+    fn time(&self, engine: &str) -> Option<f64> {
+        self.times.iter().find(|t| t.0 == engine).map(|t| t.1.max(1) as f64)
+    }
+
+    fn fastest_peer(&self) -> Option<f64> {
+        let (a, b) = (self.time("rbpf")?, self.time("sbpf")?);
+        Some(a.min(b))
+    }
+}
+
+fn geomean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0), |(s, n), v| (s + v.ln(), n + 1));
+    (sum / f64::from(n.max(1))).exp()
+}
+
+fn rows(args: &Args) -> Vec<Row> {
+    let library = if args.skep_alone { None } else { programs::native() };
+    let mut floor: Option<Vec<u64>> = None;
+    let mut rows = Vec::new();
+    for program in PROGRAMS {
+        if program.n > 0 && args.only.as_ref().is_some_and(|only| only != program.name) {
+            continue;
+        }
+        let (insns, input) = (program.insns(), program.input());
+        let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Skep::new(&insns, &input))];
+        if !args.skep_alone {
+            engines.push(Box::new(Rbpf::new(&insns, &input)));
+            engines.push(Box::new(Sbpf::new(&insns, &input)));
+        }
+        if let Some(native) = library.as_ref().and_then(|l| Native::new(l, program.name, &input)) {
+            engines.push(Box::new(native));
+        }
+        measure(&mut engines, 2, program);
+        let times = measure(&mut engines, args.rounds, program);
+        let base = floor.get_or_insert_with(|| times.clone());
+        let times = times.iter().zip(base.iter()).map(|(t, f)| if program.n > 0 { t.saturating_sub(*f) } else { *t });
+        let times = engines.iter().map(|e| e.name()).zip(times).collect();
+        rows.push(Row { program: program.name, times });
+    }
+    rows
+}
+
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find(|l| l.starts_with(name));
+        line.and_then(|l| l.split(": ").nth(1)).unwrap_or("?").to_owned()
+    };
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{} (family {}, model {}), {} cores, Linux {}",
+        field("model name"),
+        field("cpu family"),
+        field("model\t"),
+        std::thread::available_parallelism().map_or(1, usize::from),
+        kernel.trim()
+    )
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "| program | skep µs | rbpf µs | sbpf µs | native µs | skep / faster peer | skep / native |\n|---|---|---|---|---|---|---|\n",
+    );
+    let cell = |v: Option<f64>, digits: usize| v.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
+    for row in rows {
+        let us = |engine| cell(row.time(engine).map(|t| t / 1000.0), 1);
+        let skep = row.time("skep");
+        let ratio = |other: Option<f64>| skep.zip(other).map(|(s, o)| s / o);
+        let (peer, native) = match row.program {
+            "empty" => (None, None),
+            _ => (ratio(row.fastest_peer()), ratio(row.time("native"))),
+        };
+        out += &format!(
+            "| {} | {} | {} | {} | {} | {} | {} |\n",
+            row.program,
+            us("skep"),
+            us("rbpf"),
+            us("sbpf"),
+            us("native"),
+            cell(peer, 3),
+            cell(native, 1)
+        );
+    }
+    out
+}
+
+/// Geometric means of skep's time over the faster peer's and over native.
+fn summary(rows: &[Row]) -> (f64, f64) {
+    let loops = || rows.iter().filter(|r| r.program != "empty");
+    let over = |other: fn(&Row) -> Option<f64>| geomean(loops().filter_map(|r| Some(r.time("skep")? / other(r)?)));
+    (over(Row::fastest_peer), over(|r| r.time("native")))
+}
+
+fn main() {
+    let args = args();
+    let rows = rows(&args);
+    let (peer, native) = summary(&rows);
+    let value = json!({
+        "schema": "skep.bench/1",
+        "machine": machine(),
+        "rounds": args.rounds,
+        "geomean_over_faster_peer": peer,
+        "geomean_over_native": native,
+        "programs": rows.iter().map(|r| json!({
+            "name": r.program,
+            "ns": r.times.iter().map(|(e, t)| (e.to_string(), json!(t))).collect::<serde_json::Map<_, _>>(),
+        })).collect::<Vec<_>>(),
+    });
+    if let Some(file) = &args.record {
+        std::fs::write(file, format!("{value:#}\n")).expect("record");
+    }
+    if args.json {
+        println!("{value:#}");
+    } else {
+        print!("{}", table(&rows));
+        println!("\n{}\ngeomean: skep / faster peer {peer:.3}, skep / native {native:.1}", machine());
+    }
+}
