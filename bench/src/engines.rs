@@ -166,8 +166,8 @@ impl Sbpf {
             MemoryRegion::new(&raw mut *input, ebpf::MM_INPUT_START),
         ];
         // SAFETY: what the regions name is leaked.
-        let memory =
-            unsafe { MemoryMapping::new(regions, executable.get_config(), SBPFVersion::V3) }.expect("mapping");
+        let memory = unsafe { MemoryMapping::new(regions, executable.get_config(), SBPFVersion::V3) }
+            .expect("mapping");
         let context = Box::leak(Box::new(Context { remaining: 0, memory }));
         let mut vm = EbpfVm::new(loader, SBPFVersion::V3, context, stack_len);
         vm.registers[1] = ebpf::MM_INPUT_START;

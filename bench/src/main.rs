@@ -107,7 +107,8 @@ fn rows(args: &Args) -> Vec<Row> {
         measure(&mut engines, 2, program);
         let times = measure(&mut engines, args.rounds, program);
         let base = floor.get_or_insert_with(|| times.clone());
-        let times = times.iter().zip(base.iter()).map(|(t, f)| if program.n > 0 { t.saturating_sub(*f) } else { *t });
+        let times =
+            times.iter().zip(base.iter()).map(|(t, f)| if program.n > 0 { t.saturating_sub(*f) } else { *t });
         let times = engines.iter().map(|e| e.name()).zip(times).collect();
         rows.push(Row { program: program.name, times });
     }
@@ -161,7 +162,8 @@ fn table(rows: &[Row]) -> String {
 /// Geometric means of skep's time over the faster peer's and over native.
 fn summary(rows: &[Row]) -> (f64, f64) {
     let loops = || rows.iter().filter(|r| r.program != "empty");
-    let over = |other: fn(&Row) -> Option<f64>| geomean(loops().filter_map(|r| Some(r.time("skep")? / other(r)?)));
+    let over =
+        |other: fn(&Row) -> Option<f64>| geomean(loops().filter_map(|r| Some(r.time("skep")? / other(r)?)));
     (over(Row::fastest_peer), over(|r| r.time("native")))
 }
 

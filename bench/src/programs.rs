@@ -103,7 +103,15 @@ pub fn native() -> Option<Arc<libloading::Library>> {
         objects.push(object);
     }
     let so = out.join("native.so");
-    Command::new("clang-19").arg("-shared").arg("-o").arg(&so).args(&objects).status().ok()?.success().then_some(())?;
+    Command::new("clang-19")
+        .arg("-shared")
+        .arg("-o")
+        .arg(&so)
+        .args(&objects)
+        .status()
+        .ok()?
+        .success()
+        .then_some(())?;
     // SAFETY: the library was just built from our own sources, which have no initialisers.
     let library = unsafe { libloading::Library::new(&so) }.ok()?;
     let _ = std::fs::remove_dir_all(&out);

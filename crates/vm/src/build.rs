@@ -12,9 +12,9 @@ use crate::code::{BLOCK, Code, Handler};
 use crate::host::Imports;
 use crate::image::{ErrorKind, ImageError, Missing, Options};
 use crate::memory::function_address;
-use crate::ops::flow;
 use crate::ops::reach;
 use crate::ops::select::{self, Condition, Wide};
+use crate::ops::{flow, fuse};
 
 /// What a build gives.
 pub(crate) struct Built {
@@ -37,6 +37,8 @@ struct Builder<'a> {
     slots: Vec<u32>,
     /// The instruction whose first cell this is.
     op_of: Vec<Option<Op>>,
+    /// How the branch in each cell reaches its target.
+    by: Vec<u8>,
     /// Cells that cut chains, ascending.
     bounces: Vec<u32>,
 }
@@ -51,11 +53,12 @@ pub(crate) fn build(insns: &[Insn], imports: &dyn Imports, options: &Options) ->
         code: Vec::new(),
         slots: Vec::new(),
         op_of: Vec::new(),
+        by: Vec::new(),
         bounces: Vec::new(),
     };
     builder.lay_out();
     builder.emit()?;
-    crate::ops::fuse::fuse(&mut builder.code, &builder.op_of, options.endian == Endian::Big);
+    fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, options.endian == Endian::Big);
     let functions = builder.functions();
     Ok(Built { code: builder.code.into(), slots: builder.slots.into(), functions })
 }
@@ -100,7 +103,8 @@ impl Builder<'_> {
             }
             let first = self.code.len();
             self.emit_op(*slot, op).map_err(ImageError)?;
-            self.op_of[first] = Some(*op);
+            // A branch with a long jump behind it is not what its cell does.
+            self.op_of[first] = Some(*op).filter(|op| !matches!(op, Op::Branch { off, .. } if is_far(*off)));
         }
         self.ops = ops;
         self.push(self.cell_of.len().saturating_sub(1), flow::fell_off, 0, 0, 0, 0);
@@ -111,6 +115,7 @@ impl Builder<'_> {
         self.code.push(Code { run, a, b, off, imm });
         self.slots.push(slot as u32);
         self.op_of.push(None);
+        self.by.push(reach::NEAR);
     }
 
     /// A second cell of an instruction; it only holds an immediate.
@@ -186,6 +191,9 @@ impl Builder<'_> {
         } else {
             let (distance, by) = self.distance(self.code.len(), target);
             self.push(slot, select::branch_handler(c, by), a, b, distance as i16, imm);
+            if let Some(last) = self.by.last_mut() {
+                *last = by;
+            }
         }
     }
 

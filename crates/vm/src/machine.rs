@@ -308,7 +308,7 @@ impl Machine {
         if depth + 1 >= MAX_FRAMES {
             return None;
         }
-        let callee_saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
+        let callee_saved = self.callee_saved();
         self.frames[depth] =
             Saved { pc, entry: self.entry, image: self.image, callee_saved, may_goto: self.may_goto };
         self.entry = entry;
@@ -318,6 +318,13 @@ impl Machine {
         self.may_goto = self.may_goto_limit;
         memory.touch_frame(depth + 1);
         Some(())
+    }
+
+    /// r6 to r9, read one by one: a wider read would wait for the narrow writes before it.
+    #[inline(always)]
+    fn callee_saved(&self) -> [u64; 4] {
+        // SAFETY: references are valid for reads; volatile only keeps the reads apart.
+        std::array::from_fn(|i| unsafe { (&raw const self.regs[6 + i]).read_volatile() })
     }
 
     /// Closes the current frame and gives where to go on. `None` if the run, or the callback, is over.

@@ -31,6 +31,12 @@ handlers! {
         unsafe { halt(pc, m, fuel, Trap::new(TrapKind::FellOff)) }
     }
 
+    /// A call with eight frames open.
+    fn too_deep(pc, m, fuel, _mem) {
+        // SAFETY: the caller's promise.
+        unsafe { halt(pc, m, fuel, Trap::new(TrapKind::CallDepth)) }
+    }
+
     /// A call of something that the embedder does not have.
     fn no_helper(pc, m, fuel, _mem) {
         // SAFETY: the caller's promise.
@@ -66,7 +72,7 @@ handlers! {
         let target = unsafe { pc.offset((*pc).imm as isize) };
         if machine.push(memory, pc.wrapping_add(1), target).is_none() {
             // SAFETY: the caller's promise.
-            return unsafe { halt(pc, m, fuel, Trap::new(TrapKind::CallDepth)) };
+            return unsafe { too_deep(pc, m, fuel, mem) };
         }
         go!(target, m, fuel - 1, mem)
     }

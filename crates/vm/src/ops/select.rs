@@ -180,7 +180,7 @@ pub(crate) fn wide(imm: u64) -> Wide {
 }
 
 /// Whether an access at r10 plus `off` lies in the frame, whose last byte is at -1.
-fn in_frame(off: i16, size: Size) -> bool {
+pub(crate) fn in_frame(off: i16, size: Size) -> bool {
     let off = i32::from(off);
     off >= -(FRAME_BYTES as i32) && off + size.bytes() as i32 <= 0
 }
