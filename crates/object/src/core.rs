@@ -9,6 +9,7 @@ use skep_btf::Btf;
 use skep_btf::core::{CorePatch, POISON, Reloc, RelocKind, Solver, apply};
 use skep_isa::Insn;
 
+use crate::error::cut;
 use crate::{CoreReloc, Poisoned, Program};
 
 /// What became of each record of a program, in the order of its slots.
@@ -34,8 +35,8 @@ pub struct Entry {
 pub enum Outcome {
     /// Solved and written.
     Patched(CorePatch),
-    /// Nothing in the target answers: the instruction was replaced by a call that can't run.
-    Poisoned(CorePatch),
+    /// Nothing in the target answers, for this reason: the instruction was replaced by a call that can't run.
+    Poisoned(String),
     /// The record is wrong, ambiguous, or at odds with its instruction, which was poisoned too. libbpf refuses
     /// to load such a program.
     Failed(String),
@@ -74,15 +75,15 @@ fn one(program: &mut Program, solver: &mut Solver<'_>, reloc: CoreReloc) -> Entr
     let before = program.insns.get(reloc.insn).copied().unwrap_or_default();
     let outcome = match solve(solver, &reloc) {
         Ok(patch) => match apply(&mut program.insns, reloc.insn, &patch) {
-            Ok(applied) if applied.poisoned => Outcome::Poisoned(patch),
+            Ok(applied) if applied.poisoned => Outcome::Poisoned(cut(explain(&patch))),
             Ok(_) => Outcome::Patched(patch),
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(error) => Outcome::Failed(cut(error.to_string())),
         },
-        Err(why) => Outcome::Failed(why),
+        Err(why) => Outcome::Failed(cut(why)),
     };
     let why = match &outcome {
         Outcome::Patched(_) => None,
-        Outcome::Poisoned(patch) => Some(explain(patch)),
+        Outcome::Poisoned(why) => Some(why.clone()),
         Outcome::Failed(why) => {
             poison(program, reloc.insn);
             Some(why.clone())

@@ -12,10 +12,12 @@ use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, SectionTable, Sym as _};
 use skep_isa::Endian;
 
+use crate::ObjectError;
 use crate::limits::{Budget, Limits};
-use crate::{ObjectError, elf::names::name_at};
 
 mod names;
+
+use names::name_at;
 
 type Header = FileHeader64<Endianness>;
 
@@ -25,6 +27,8 @@ pub(crate) struct File<'d> {
     pub(crate) endian: Endian,
     pub(crate) sections: Vec<Section<'d>>,
     pub(crate) symbols: Vec<Symbol<'d>>,
+    /// Symbols of each section.
+    by_section: BTreeMap<usize, Vec<usize>>,
     relocs: BTreeMap<usize, Vec<Rel>>,
 }
 
@@ -136,21 +140,22 @@ impl<'d> File<'d> {
         budget.take(table.len(), size_of::<Section<'_>>(), "the section table")?;
         let names = header.section_strings_index(endian, bytes).ok();
         let names = names.and_then(|i| table.section(i).ok()).and_then(|s| s.data(endian, bytes).ok());
-        let sections = table
-            .enumerate()
-            .map(|(index, s)| Section {
+        let mut sections = Vec::with_capacity(table.len());
+        for (index, s) in table.enumerate() {
+            sections.push(Section {
                 index: index.0,
-                name: name_at(names.unwrap_or_default(), s.sh_name(endian)),
+                name: name_at(names.unwrap_or_default(), s.sh_name(endian), budget)?,
                 kind: s.sh_type(endian),
                 flags: s.sh_flags(endian),
                 size: s.sh_size(endian),
                 data: s.data(endian, bytes).ok(),
-            })
-            .collect();
+            });
+        }
         let mut file = File {
             endian: if endian == Endianness::Big { Endian::Big } else { Endian::Little },
             sections,
             symbols: Vec::new(),
+            by_section: BTreeMap::new(),
             relocs: BTreeMap::new(),
         };
         file.read_symbols(bytes, endian, &table, budget)?;
@@ -180,8 +185,12 @@ impl<'d> File<'d> {
                 i if i < elf::SHN_LORESERVE => Place::Section(usize::from(i)),
                 i => Place::Special(i),
             };
+            if let Place::Section(section) = place {
+                budget.take(1, size_of::<usize>(), "the symbol table")?;
+                self.by_section.entry(section).or_default().push(self.symbols.len());
+            }
             self.symbols.push(Symbol {
-                name: name_at(strings, s.st_name(endian)),
+                name: name_at(strings, s.st_name(endian), budget)?,
                 value: s.st_value(endian),
                 size: s.st_size(endian),
                 kind: s.st_type(),
@@ -257,7 +266,8 @@ impl<'d> File<'d> {
 
     /// Symbols in a section, with their index.
     pub(crate) fn symbols_in(&self, section: usize) -> impl Iterator<Item = (usize, &Symbol<'d>)> {
-        self.symbols.iter().enumerate().filter(move |(_, s)| s.place == Place::Section(section))
+        let of_section = self.by_section.get(&section).into_iter().flatten();
+        of_section.filter_map(|&i| Some((i, self.symbols.get(i)?)))
     }
 }
 

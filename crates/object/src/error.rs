@@ -19,13 +19,20 @@ struct Inner {
 impl ObjectError {
     /// An error: lower case, no full stop.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { message: message.into(), ..Inner::default() }))
+        Self(Box::new(Inner { message: cut(message.into()), ..Inner::default() }))
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [&self.0.section, &self.0.symbol, &self.0.hint];
+        let texts: usize = texts.iter().filter_map(|t| t.as_ref()).map(String::len).sum();
+        size_of::<Inner>() + self.0.message.len() + texts
     }
 
     /// The same, with its section; the innermost one that was set stays.
     #[must_use]
-    pub(crate) fn in_section(mut self, section: impl Into<String>) -> Self {
-        self.0.section.get_or_insert_with(|| section.into());
+    pub(crate) fn in_section(mut self, section: impl AsRef<str>) -> Self {
+        self.0.section.get_or_insert_with(|| cut(section));
         self
     }
 
@@ -38,8 +45,8 @@ impl ObjectError {
 
     /// The same, with the symbol that it is about.
     #[must_use]
-    pub(crate) fn on_symbol(mut self, symbol: impl Into<String>) -> Self {
-        self.0.symbol.get_or_insert_with(|| symbol.into());
+    pub(crate) fn on_symbol(mut self, symbol: impl AsRef<str>) -> Self {
+        self.0.symbol.get_or_insert_with(|| cut(symbol));
         self
     }
 
@@ -81,6 +88,16 @@ impl ObjectError {
     pub fn is_limit(&self) -> bool {
         self.0.over_limit
     }
+}
+
+/// Text of the file in an error is cut: many errors about one long name must not cost the product of the two.
+pub(crate) fn cut(text: impl AsRef<str>) -> String {
+    const LONGEST: usize = 512;
+    let text = text.as_ref();
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    format!("{}...", &text[..text.floor_char_boundary(LONGEST)])
 }
 
 impl fmt::Display for ObjectError {

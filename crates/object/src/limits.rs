@@ -12,13 +12,11 @@ pub struct Limits {
     pub bytes: usize,
     /// Sections of the file.
     pub sections: usize,
-    /// How deep maps of maps may be nested, and subprograms may call one another.
-    pub depth: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 << 20, sections: 65_536, depth: 64 }
+        Self { bytes: 256 << 20, sections: 65_536 }
     }
 }
 

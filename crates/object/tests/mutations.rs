@@ -146,6 +146,28 @@ fn run(count: u64) {
 #[test]
 fn mutated_objects() {
     run(2_000);
+    limits_hold_at_every_size();
+}
+
+/// A limit that is too small is said to be one, and kept. Not a test of its own, since tests run side by side and
+/// the counters are shared.
+fn limits_hold_at_every_size() {
+    for (name, bytes) in objects() {
+        let mut met = 0;
+        for limit in (0..64).map(|n| n * bytes.len() / 8) {
+            let limits = Limits { bytes: limit, ..Limits::default() };
+            let (peak, fine) = read(&bytes, &limits);
+            assert!(peak <= bound(&limits, bytes.len()), "{name} within {limit}: {peak} bytes");
+            match Spec::from_elf_within(&bytes, &limits) {
+                Ok(_) => assert!(fine),
+                Err(error) => {
+                    assert!(error.is_limit(), "{name} within {limit}: {error}");
+                    met += 1;
+                }
+            }
+        }
+        assert!((1..64).contains(&met), "{name}: {met}");
+    }
 }
 
 #[test]

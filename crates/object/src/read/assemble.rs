@@ -77,6 +77,7 @@ impl Assembly<'_> {
     fn append_records(&mut self, f: &Function, base: usize, budget: &mut Budget) -> Result<(), ObjectError> {
         let records = self.parts.records;
         let range = f.start..f.end;
+        budget.take(1, size_of::<FuncInfo>() + f.name.len(), "the functions of all programs")?;
         self.program.func_info.push(FuncInfo {
             insn: base,
             name: f.name.clone(),

@@ -23,12 +23,12 @@ const PIN_BY_NAME: u32 = 1;
 
 /// Fills in what the compiler leaves to the loader: sizes of DATASECs, and offsets of their global variables.
 pub(super) fn place_variables(file: &File<'_>, btf: &mut Btf) {
-    let datasecs: Vec<(TypeId, String)> = btf
+    let sections: HashMap<&str, &Section<'_>> = file.sections.iter().rev().map(|s| (&*s.name, s)).collect();
+    let datasecs: Vec<(TypeId, &Section<'_>)> = btf
         .own_types()
         .filter(|t| t.kind() == Kind::Datasec)
-        .map(|t| (t.id(), t.name().to_owned()))
+        .filter_map(|t| Some((t.id(), *sections.get(t.name())?)))
         .collect();
-    let sections: HashMap<&str, &Section<'_>> = file.sections.iter().rev().map(|s| (&*s.name, s)).collect();
     let symbols: HashMap<(usize, &str), u64> = file
         .symbols
         .iter()
@@ -37,8 +37,7 @@ pub(super) fn place_variables(file: &File<'_>, btf: &mut Btf) {
             _ => None,
         })
         .collect();
-    for (id, name) in datasecs {
-        let Some(section) = sections.get(name.as_str()) else { continue };
+    for (id, section) in datasecs {
         let Ok(size) = u32::try_from(section.size) else { continue };
         let Some(datasec) = btf.ty(id) else { continue };
         // Static variables already have their offset.
@@ -78,8 +77,8 @@ pub(super) fn read(reader: &mut Reader<'_>) {
         let name = variable.name();
         let parsed = definition(&btf, name, variable.target().unwrap_or_default(), Level::Outer);
         let parsed = parsed.map_err(|e| e.in_section(".maps").at(u64::from(var.offset)).on_symbol(name));
-        let index = parsed.map(|d| {
-            let index = reader.add_map(d.map);
+        let index = parsed.and_then(|d| {
+            let index = reader.add_map(d.map)?;
             if let Some(values) = d.values {
                 reader.slots.push(Slots {
                     section: section.index,
@@ -89,7 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>) {
                     map: index,
                 });
             }
-            index
+            Ok(index)
         });
         if let Err(error) = &index {
             reader.problem(Part::Map, name, error.clone());

@@ -27,7 +27,7 @@ pub(super) fn read(reader: &mut Reader<'_>) {
     let sections: Vec<Section<'_>> = reader.file.sections.iter().filter(holds_data).cloned().collect();
     for section in sections {
         let made = data_map(reader, &section);
-        let made = made.map_err(|e| e.in_section(&*section.name)).map(|map| reader.add_map(map));
+        let made = made.map_err(|e| e.in_section(&*section.name)).and_then(|map| reader.add_map(map));
         if let Err(error) = &made {
             reader.problem(Part::Map, &section.name, error.clone());
         }

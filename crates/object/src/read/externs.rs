@@ -40,20 +40,21 @@ struct Config {
 
 /// Reads all externs, in the order of the symbol table.
 pub(super) fn read(reader: &mut Reader<'_>) {
-    let declared = reader.spec.btf.as_ref().map(declarations).unwrap_or_default();
+    let btf = reader.spec.btf.clone();
+    let declared = btf.as_ref().map(declarations).unwrap_or_default();
     let called = called_symbols(&reader.file);
-    let undefined: Vec<(usize, String, bool)> = reader
-        .file
-        .symbols
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| s.place == Place::Undefined && !s.name.is_empty())
-        .map(|(i, s)| (i, s.name.to_string(), s.is_weak()))
-        .collect();
+    let symbols = reader.file.symbols.iter().enumerate();
+    let undefined = symbols.filter(|(_, s)| s.place == Place::Undefined && !s.name.is_empty());
+    let undefined: Vec<usize> = undefined.map(|(i, _)| i).collect();
     let mut configs = Vec::new();
-    for (symbol, name, weak) in undefined {
-        let found = declared.get(&name).copied();
-        if let (Some(declared), Some(btf)) = (found.filter(|d| d.home == Home::Kconfig), &reader.spec.btf) {
+    for symbol in undefined {
+        let (name, weak) =
+            (reader.file.symbols[symbol].name.to_string(), reader.file.symbols[symbol].is_weak());
+        if let Err(error) = reader.budget.take(1, size_of::<Extern>() + name.len(), "the externs") {
+            return reader.problem(Part::Extern, &name, error);
+        }
+        let found = declared.get(name.as_str()).copied();
+        if let (Some(declared), Some(btf)) = (found.filter(|d| d.home == Home::Kconfig), &btf) {
             match config(btf, declared.id) {
                 Ok((size, align)) => {
                     configs.push(Config { symbol, name, weak, id: declared.id, size, align });
@@ -66,7 +67,7 @@ pub(super) fn read(reader: &mut Reader<'_>) {
             }
             continue;
         }
-        let kind = kind(reader.spec.btf.as_ref(), found, called.contains(&symbol));
+        let kind = kind(btf.as_ref(), found, called.contains(&symbol));
         reader.places.import(symbol, reader.spec.externs.len());
         reader.spec.externs.push(Extern { name, kind, weak, btf_type: found.map(|d| d.id) });
     }
@@ -74,11 +75,11 @@ pub(super) fn read(reader: &mut Reader<'_>) {
 }
 
 /// Names to VARs and FUNCs of the extern sections, and to other extern FUNCs and VARs.
-fn declarations(btf: &Btf) -> HashMap<String, Declared> {
+fn declarations(btf: &Btf) -> HashMap<&str, Declared> {
     let mut found = HashMap::new();
     let mut add = |id: TypeId, home: Home| {
         if let Some(t) = btf.ty(id) {
-            found.entry(t.name().to_owned()).or_insert(Declared { id, home });
+            found.entry(t.name()).or_insert(Declared { id, home });
         }
     };
     for (name, home) in [(".kconfig", Home::Kconfig), (".ksyms", Home::Ksyms)] {
@@ -159,7 +160,7 @@ fn add_configs(reader: &mut Reader<'_>, mut configs: Vec<Config>) {
     }
     let datasec = reader.datasec(".kconfig");
     let shared = datasec.zip(reader.spec.btf.as_ref()).is_some_and(|(id, btf)| has_shared_variable(btf, id));
-    reader.add_map(MapSpec {
+    let map = MapSpec {
         name: ".kconfig".to_owned(),
         map_type: MapType::ARRAY,
         key_size: 4,
@@ -170,5 +171,8 @@ fn add_configs(reader: &mut Reader<'_>, mut configs: Vec<Config>) {
         frozen: true,
         origin: MapOrigin::Kconfig,
         ..MapSpec::default()
-    });
+    };
+    if let Err(error) = reader.add_map(map) {
+        reader.problem(Part::Map, ".kconfig", error);
+    }
 }

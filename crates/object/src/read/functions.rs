@@ -64,7 +64,12 @@ impl Functions {
             };
             budget.take(bytes.len() / Insn::BYTES, size_of::<Insn>(), "the code")?;
             match cut(file, section, bytes) {
-                Ok(functions) => found.list.extend(functions),
+                Ok(functions) => {
+                    let names: usize = functions.iter().map(|f| f.name.len()).sum();
+                    budget.take(functions.len(), size_of::<Function>(), "the functions")?;
+                    budget.take(names, 1, "the functions' names")?;
+                    found.list.extend(functions);
+                }
                 Err(error) => {
                     report(&section.name, error.in_section(&*section.name));
                     continue;

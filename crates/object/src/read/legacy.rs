@@ -86,8 +86,7 @@ fn read_section(reader: &mut Reader<'_>, section: &Section<'_>) -> Result<(), Ob
             }
         }
     }
-    add(reader, section, definitions);
-    Ok(())
+    add(reader, section, definitions)
 }
 
 fn definition(
@@ -139,7 +138,11 @@ fn definition(
 }
 
 /// Adds the maps of a section, and connects outer with inner ones as iproute2 and the kernel's samples do.
-fn add(reader: &mut Reader<'_>, section: &Section<'_>, definitions: Vec<Definition>) {
+fn add(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    definitions: Vec<Definition>,
+) -> Result<(), ObjectError> {
     let first = reader.spec.maps.len();
     let mut by_id = BTreeMap::new();
     for (n, d) in definitions.iter().enumerate().filter(|(_, d)| d.link.id != 0) {
@@ -148,7 +151,7 @@ fn add(reader: &mut Reader<'_>, section: &Section<'_>, definitions: Vec<Definiti
     }
     let links: Vec<Link> = definitions.iter().map(|d| d.link).collect();
     for definition in definitions {
-        let index = reader.add_map(definition.map);
+        let index = reader.add_map(definition.map)?;
         reader.places.define(section.index, definition.offset, Ok(index));
     }
     let maps = &mut reader.spec.maps;
@@ -172,4 +175,5 @@ fn add(reader: &mut Reader<'_>, section: &Section<'_>, definitions: Vec<Definiti
             }
         }
     }
+    Ok(())
 }

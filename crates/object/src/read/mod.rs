@@ -22,6 +22,7 @@ use skep_btf::{Btf, Kind, TypeId};
 use skep_isa::Endian;
 
 use crate::elf::File;
+use crate::error::cut;
 use crate::limits::Budget;
 use crate::{ExternKind, Limits, MapSpec, ObjectError, Part, Problem, Program, Spec};
 
@@ -48,7 +49,8 @@ impl Spec {
         let file = File::parse(bytes, limits, &mut budget)?;
         let spec = Spec { endian: file.endian, ..Spec::default() };
         let places = Places::default();
-        let mut reader = Reader { file, budget, spec, places, map_ids: BTreeMap::new(), slots: Vec::new() };
+        let mut reader =
+            Reader { file, budget, spec, places, map_ids: BTreeMap::new(), slots: Vec::new(), overrun: None };
         reader.read()?;
         Ok(reader.spec)
     }
@@ -80,6 +82,8 @@ struct Reader<'d> {
     map_ids: BTreeMap<u32, usize>,
     /// Where the definitions of maps leave room for first contents.
     slots: Vec<initial::Slots>,
+    /// A limit that was met where a problem was to be noted.
+    overrun: Option<ObjectError>,
 }
 
 impl Reader<'_> {
@@ -95,7 +99,7 @@ impl Reader<'_> {
         struct_ops::read(self);
         let (functions, programs) = self.read_programs(&records)?;
         initial::read(self, &functions, &programs);
-        Ok(())
+        self.overrun.take().map_or(Ok(()), Err)
     }
 
     fn read_types(&mut self) {
@@ -145,10 +149,8 @@ impl Reader<'_> {
         &mut self,
         records: &Records,
     ) -> Result<(Functions, BTreeMap<FnId, usize>), ObjectError> {
-        let problems = &mut self.spec.problems;
-        let mut report = |name: &str, error| {
-            problems.push(Problem { part: Part::Section, name: name.to_owned(), error });
-        };
+        let mut broken = Vec::new();
+        let mut report = |name: &str, error| broken.push((name.to_owned(), error));
         let functions = Functions::find(&self.file, &mut self.budget, &mut report)?;
         let sections = functions.sections().iter().map(|s| s.index);
         let names = sections.map(|s| (s, code::resolve(&self.file, &functions, &self.places, s))).collect();
@@ -162,6 +164,7 @@ impl Reader<'_> {
             is_typed: &|i| matches!(kind(i), Some(ExternKind::Kfunc | ExternKind::Ksym)),
         };
         let mut programs = BTreeMap::new();
+        let mut failed = Vec::new();
         for id in functions.programs() {
             let Some((program, name)) = begin(&functions, id) else { continue };
             match assemble::assemble(&parts, id, program, &mut self.budget) {
@@ -170,20 +173,31 @@ impl Reader<'_> {
                     self.spec.programs.push(program);
                 }
                 Err(error) if error.is_limit() => return Err(error),
-                Err(error) => self.spec.problems.push(Problem { part: Part::Program, name, error }),
+                Err(error) => failed.push((name, error)),
             }
+        }
+        for (part, list) in [(Part::Section, broken), (Part::Program, failed)] {
+            list.into_iter().for_each(|(name, error)| self.problem(part, &name, error));
         }
         Ok((functions, programs))
     }
 
     /// Adds a map and gives its index.
-    fn add_map(&mut self, map: MapSpec) -> usize {
+    fn add_map(&mut self, map: MapSpec) -> Result<usize, ObjectError> {
+        let inner = map.inner.as_ref().map_or(0, |m| size_of::<MapSpec>() + m.name.len());
+        self.budget.take(1, size_of::<MapSpec>() + map.name.len() + inner, "the maps")?;
         self.spec.maps.push(map);
-        self.spec.maps.len() - 1
+        Ok(self.spec.maps.len() - 1)
     }
 
+    /// Notes a problem; one that passes the limit ends the reading.
     fn problem(&mut self, part: Part, name: &str, error: ObjectError) {
-        self.spec.problems.push(Problem { part, name: name.to_owned(), error });
+        let size = size_of::<Problem>() + error.size() + name.len();
+        match self.budget.take(1, size, "the problems") {
+            _ if error.is_limit() => self.overrun = Some(error),
+            Ok(()) => self.spec.problems.push(Problem { part, name: cut(name), error }),
+            Err(limit) => self.overrun = Some(limit),
+        }
     }
 
     /// Four bytes as a number in the file's order; 0 if there are not four.

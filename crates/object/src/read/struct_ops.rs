@@ -63,7 +63,7 @@ fn read_section(reader: &mut Reader<'_>, section: &Section<'_>, flags: u32) -> R
             initial_value: Some(value.to_vec()),
             origin: MapOrigin::StructOps,
             ..MapSpec::default()
-        });
+        })?;
         reader.slots.push(Slots { section: section.index, start: var.offset, values: 0, unit: 1, map });
     }
     Ok(())
