@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+pub mod c;
 pub mod core;
 mod error;
 pub mod ext;

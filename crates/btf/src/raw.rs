@@ -2,16 +2,37 @@
 
 use std::fmt::{self, Write};
 
-use crate::{Btf, FuncLinkage, IntEncoding, Kind, Type, TypeId, VarLinkage};
+use crate::c::text_limit;
+use crate::{Btf, BtfError, FuncLinkage, IntEncoding, Kind, Type, TypeId, VarLinkage};
 
 /// All types; of split BTF only those that are not in the base.
-pub fn dump(btf: &Btf) -> String {
-    let mut out = String::new();
+///
+/// # Errors
+/// If the text would be out of all proportion to the BTF, as when many members share one endless name.
+/// Writing [`Raw`] type by type to a stream has no such limit.
+pub fn dump(btf: &Btf) -> Result<String, BtfError> {
+    let mut out = Limited { text: String::new(), limit: text_limit(btf) };
     for t in btf.own_types() {
-        // Writing to a String can't fail.
-        let _ = writeln!(out, "{}", Raw(t));
+        writeln!(out, "{}", Raw(t))
+            .map_err(|_| BtfError::new("the dump would be too large").in_type(t.id()))?;
     }
-    out
+    Ok(out.text)
+}
+
+/// Text up to a limit.
+struct Limited {
+    text: String,
+    limit: usize,
+}
+
+impl Write for Limited {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        if self.text.len() + s.len() > self.limit {
+            return Err(fmt::Error);
+        }
+        self.text.push_str(s);
+        Ok(())
+    }
 }
 
 /// One type in the raw form, without a newline at the end.
