@@ -16,7 +16,9 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new(btf: &'a Btf) -> Self {
-        let mut names = Self { changed: HashMap::new(), identifiers: HashMap::new() };
+        // The compiler has one type of its own, which differs from machine to machine.
+        let identifiers = HashMap::from([("__builtin_va_list", 1)]);
+        let mut names = Self { changed: HashMap::new(), identifiers };
         // Tags: how many there are of a name, and the kind and number of those that a FWD may mean.
         let mut tags: HashMap<&str, u32> = HashMap::new();
         let mut composites: HashMap<(&str, bool), u32> = HashMap::new();

@@ -100,8 +100,7 @@ impl<'a> Dumper<'a> {
     pub(super) fn define_typedef(&mut self, t: Type<'a>, depth: usize) -> Result<(), BtfError> {
         let depth = Self::deeper(t.id(), depth)?;
         let state = self.state(t.id())?;
-        // Compilers know this one, and only this one, by themselves.
-        if state.defined || t.name() == "__builtin_va_list" {
+        if state.defined {
             return Ok(());
         }
         if state.waiting {
