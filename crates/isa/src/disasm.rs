@@ -134,7 +134,6 @@ impl<'n> Disassembler<'n> {
             }
             out.push('\n');
         }
-        // A label may stand after the last instruction.
         out
     }
 
@@ -200,6 +199,17 @@ impl<'n> Disassembler<'n> {
         match self.log && row.name == "call_kfunc" {
             true => "call $kfunc",
             false => all.get(index).copied().unwrap_or(row.name),
+        }
+    }
+}
+
+/// The kernel's spelling, without names.
+impl core::fmt::Display for Op {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let text = self.encode().ok().and_then(|slots| Disassembler::new(Style::Kernel).insn(&slots, 0).ok());
+        match text {
+            Some(text) => f.write_str(&text),
+            None => core::fmt::Debug::fmt(self, f),
         }
     }
 }

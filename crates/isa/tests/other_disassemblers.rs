@@ -118,3 +118,24 @@ fn names_are_resolved_or_left_open() {
     assert_eq!(program.line_of(16), None);
     assert_eq!(skep_isa::validate(&program.insns), Ok(()));
 }
+
+#[test]
+fn ubpf_and_rbpf_are_read() {
+    let text = "add64 r1, 0x605\nmov64 %r2, -0x32\nldxw r0, [r1+0x4]\nstxdw [r1-0x8], r2\njeq r1, 0x2, +0x1\n\
+        le32 r0\nstxxaddw [r1+0x0], r2\nldindb r1, 0x3\ncall local 5\ncall helper 5\ncall runtime 7\n\
+        bswap16 r0\nswap16 r0\nlock fetch cmpxchg32 [%r1], %r2\ncallx r3\nneg64 r2\nexit";
+    let program = assemble(text, Dialect::Mnemonic).expect("it is their dialect");
+    let printed = Disassembler::new(Style::Mnemonic).program(&program.insns);
+    assert_eq!(
+        printed,
+        "add %r1, 1541\nmov %r2, -50\nldxw %r0, [%r1+4]\nstxdw [%r1-8], %r2\njeq %r1, 2, +1\n\
+        le32 %r0\nlock add32 [%r1], %r2\nldindb %r1, 3\ncall local +5\ncall 5\ncall runtime 7\n\
+        swap16 %r0\nswap16 %r0\nlock cmpxchg32 [%r1], %r2\ncall %r3\nneg %r2\nexit\n"
+    );
+}
+
+#[test]
+fn operations_show_themselves_as_the_kernel_does() {
+    let load = Insn { opcode: 0x71, dst: 0, src: 1, off: -4, imm: 0 };
+    assert_eq!(skep_isa::decode(&[load], 0).expect("it is a load").to_string(), "r0 = *(u8 *)(r1 -4)");
+}

@@ -134,8 +134,13 @@ impl<'a, 't> Linker<'a, 't> {
     }
 
     fn unknown(&mut self, slot: usize, link: Link) {
+        // A hint costs a look at every label: not for a million of both.
+        const MOST_LABELS: usize = 1000;
+        if self.is_full() {
+            return;
+        }
         let Link { hole, name, span } = link;
-        let places = self.places.keys().map(String::as_str);
+        let places = self.places.keys().take(MOST_LABELS).map(String::as_str);
         let helper = if hole == Hole::Call { self.asm.names.nearest_helper(&name) } else { None };
         let like = nearest(&name, places.chain(helper)).or(helper);
         let hint = like.map(|like| format!("did you mean `{like}`?"));
@@ -145,8 +150,12 @@ impl<'a, 't> Linker<'a, 't> {
         self.complain(number, Complaint { span, message, hint });
     }
 
+    fn is_full(&self) -> bool {
+        self.findings.len() >= AsmError::MAX_FINDINGS
+    }
+
     fn complain(&mut self, line: usize, complaint: Complaint) {
-        if self.findings.len() >= AsmError::MAX_FINDINGS {
+        if self.is_full() {
             return;
         }
         let Complaint { span, message, hint } = complaint;

@@ -147,7 +147,11 @@ fn target(a: &mut Attempt<'_, '_>, hole: Hole, field: Field, bits: u32) -> Read 
     if pc {
         a.at = start;
     }
-    if a.peek().is_some_and(|token| token.kind == Kind::Number) && hole != Hole::Call {
+    if a.peek().is_some_and(|token| token.kind == Kind::Number) {
+        if hole == Hole::Call {
+            // `call local 5`, as uBPF writes.
+            return immediate(a, field);
+        }
         let hint = Some("write the distance with its sign, as in `+3`, or a label");
         return wrong("a jump's target is no absolute number".to_string(), hint);
     }
