@@ -1,2 +1,106 @@
-//! Automation.
-fn main() {}
+//! `cargo xtask`: what is done to the project by machine.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of the skep project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Hold the house rules: layers, sizes, documentation, safety comments, dependencies, words
+    ///
+    /// Prints one line a finding, as FILE:LINE: WHAT. Warnings do not fail. A rule that must be broken has an
+    /// allow-list in xtask/src/tidy with a reason in each line.
+    Tidy {
+        /// Also print how many files and functions there are, and how long
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Write what is generated: docs/isa.md and docs/abi
+    Gen {
+        /// Write nothing; fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the committed BPF objects from their C sources: examples/*.bpf.c and tests/objects/*.bpf.c
+    ///
+    /// Needs clang-19 and llvm-strip-19 (or CLANG and LLVM_STRIP), and libbpf's headers. The flags are those of
+    /// xtask/src/examples.rs, unless a source's first line is `// cflags: ...`.
+    Examples {
+        /// Write nothing; fail if an object is not what would be built
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = xtask::root();
+    let done = match Cli::parse().command {
+        Command::Tidy { verbose } => tidy(&root, verbose),
+        Command::Gen { check } => generate(&root, check),
+        Command::Examples { check } => examples(&root, check),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+type Done = Result<bool, Box<dyn std::error::Error>>;
+
+fn tidy(root: &std::path::Path, verbose: bool) -> Done {
+    let report = xtask::tidy::run(root)?;
+    for finding in report.findings() {
+        println!("{finding}");
+    }
+    if verbose {
+        println!("{}", report.figures());
+    }
+    println!("tidy: {} errors, {} warnings", report.errors(), report.warnings());
+    Ok(report.errors() == 0)
+}
+
+fn generate(root: &std::path::Path, check: bool) -> Done {
+    let stale = xtask::generate::stale(root)?;
+    for file in &stale {
+        if check {
+            println!("{}: not what `cargo xtask gen` writes", file.path);
+        } else {
+            xtask::generate::write(root, file)?;
+            println!("wrote {}", file.path);
+        }
+    }
+    Ok(stale.is_empty() || !check)
+}
+
+fn examples(root: &std::path::Path, check: bool) -> Done {
+    let tools = xtask::examples::Tools::from_env();
+    let mut fresh = true;
+    for source in xtask::examples::sources(root)? {
+        let built = tools.build(root, &source)?;
+        let object = xtask::examples::object_of(&source);
+        if std::fs::read(root.join(&object)).is_ok_and(|committed| committed == built) {
+            continue;
+        }
+        fresh = false;
+        if check {
+            println!("{object}: not what {source} builds to");
+        } else {
+            std::fs::write(root.join(&object), built)?;
+            println!("wrote {object}");
+        }
+    }
+    Ok(fresh || !check)
+}
