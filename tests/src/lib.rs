@@ -1,1 +1,7 @@
-//! Tests that cross floors.
+//! What tests that cross floors share: the corpus of small programs and the engines that run it, captures,
+//! mutation of input. The tests themselves are in `tests/tests`; the corpus is in `tests/corpus`.
+//!
+//! Nothing here is part of skep: no crate depends on this package.
+#![forbid(unsafe_code)]
+
+pub mod corpus;
