@@ -29,7 +29,9 @@ pub(crate) struct File<'d> {
     pub(crate) symbols: Vec<Symbol<'d>>,
     /// Symbols of each section.
     by_section: BTreeMap<usize, Vec<usize>>,
-    relocs: BTreeMap<usize, Vec<Rel>>,
+    relocs: BTreeMap<usize, Result<Vec<Rel>, ObjectError>>,
+    /// What is wrong with the symbol table, if it could not be read.
+    pub(crate) damage: Option<ObjectError>,
 }
 
 /// A section.
@@ -157,8 +159,14 @@ impl<'d> File<'d> {
             symbols: Vec::new(),
             by_section: BTreeMap::new(),
             relocs: BTreeMap::new(),
+            damage: None,
         };
-        file.read_symbols(bytes, endian, &table, budget)?;
+        if let Err(error) = file.read_symbols(bytes, endian, &table, budget) {
+            if error.is_limit() {
+                return Err(error);
+            }
+            file.damage = Some(error.in_section(".symtab"));
+        }
         file.read_relocs(bytes, endian, &table, budget)?;
         Ok(file)
     }
@@ -209,42 +217,38 @@ impl<'d> File<'d> {
         budget: &mut Budget,
     ) -> Result<(), ObjectError> {
         for s in table.iter() {
-            let target = s.sh_info(endian) as usize;
-            let list = if let Ok(Some((rels, _))) = s.rel(endian, bytes) {
-                budget.take(rels.len(), size_of::<Rel>(), "the relocations")?;
-                rels.iter()
-                    .map(|r| Rel {
-                        offset: r.r_offset(endian),
-                        symbol: r.r_sym(endian) as usize,
-                        addend: 0,
-                        kind: r.r_type(endian),
-                    })
-                    .collect::<Vec<_>>()
-            } else if let Ok(Some((rels, _))) = s.rela(endian, bytes) {
-                budget.take(rels.len(), size_of::<Rel>(), "the relocations")?;
-                rels.iter()
-                    .map(|r| Rel {
-                        offset: r.r_offset(endian),
-                        symbol: r.r_sym(endian, false) as usize,
-                        addend: r.r_addend(endian),
-                        kind: r.r_type(endian, false),
-                    })
-                    .collect()
-            } else {
-                continue;
+            let list = match read_rels(s, bytes, endian, budget) {
+                Ok(Some(list)) => Ok(list),
+                Ok(None) => continue,
+                Err(error) if error.is_limit() => return Err(error),
+                Err(error) => Err(error),
             };
-            self.relocs.entry(target).or_default().extend(list);
+            let known = self.relocs.entry(s.sh_info(endian) as usize).or_insert(Ok(Vec::new()));
+            match (known, list) {
+                (Ok(known), Ok(list)) => known.extend(list),
+                (known @ Ok(_), Err(error)) => *known = Err(error),
+                (Err(_), _) => {}
+            }
         }
-        for list in self.relocs.values_mut() {
+        for list in self.relocs.values_mut().flatten() {
             list.retain(|r| r.kind != elf::R_BPF_NONE);
             list.sort_by_key(|r| r.offset);
         }
         Ok(())
     }
 
-    /// Relocations that patch a section, by offset.
+    /// Relocations that patch a section, by offset; none if they can't be read.
     pub(crate) fn relocs(&self, section: usize) -> &[Rel] {
-        self.relocs.get(&section).map_or(&[], Vec::as_slice)
+        self.checked_relocs(section).unwrap_or_default()
+    }
+
+    /// As [`File::relocs`], but says if they can't be read.
+    pub(crate) fn checked_relocs(&self, section: usize) -> Result<&[Rel], ObjectError> {
+        match self.relocs.get(&section) {
+            Some(Ok(list)) => Ok(list),
+            Some(Err(error)) => Err(error.clone()),
+            None => Ok(&[]),
+        }
     }
 
     /// The first section of this name.
@@ -269,6 +273,34 @@ impl<'d> File<'d> {
         let of_section = self.by_section.get(&section).into_iter().flatten();
         of_section.filter_map(|&i| Some((i, self.symbols.get(i)?)))
     }
+}
+
+/// Reads a relocation section of either form; `None` for other sections.
+fn read_rels(
+    section: &elf::SectionHeader64<Endianness>,
+    bytes: &[u8],
+    endian: Endianness,
+    budget: &mut Budget,
+) -> Result<Option<Vec<Rel>>, ObjectError> {
+    if let Some((rels, _)) = section.rel(endian, bytes).map_err(damaged)? {
+        budget.take(rels.len(), size_of::<Rel>(), "the relocations")?;
+        let read = |r: &elf::Rel64<Endianness>| Rel {
+            offset: r.r_offset(endian),
+            symbol: r.r_sym(endian) as usize,
+            addend: 0,
+            kind: r.r_type(endian),
+        };
+        return Ok(Some(rels.iter().map(read).collect()));
+    }
+    let Some((rels, _)) = section.rela(endian, bytes).map_err(damaged)? else { return Ok(None) };
+    budget.take(rels.len(), size_of::<Rel>(), "the relocations")?;
+    let read = |r: &elf::Rela64<Endianness>| Rel {
+        offset: r.r_offset(endian),
+        symbol: r.r_sym(endian, false) as usize,
+        addend: r.r_addend(endian),
+        kind: r.r_type(endian, false),
+    };
+    Ok(Some(rels.iter().map(read).collect()))
 }
 
 fn check_header(bytes: &[u8]) -> Result<&Header, ObjectError> {

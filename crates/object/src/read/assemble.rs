@@ -26,7 +26,7 @@ mod pseudo {
 pub(super) struct Parts<'a> {
     pub(super) functions: &'a Functions,
     /// By section.
-    pub(super) names: &'a BTreeMap<usize, SectionNames>,
+    pub(super) names: &'a BTreeMap<usize, Result<SectionNames, ObjectError>>,
     pub(super) records: &'a Records,
     /// Whether an extern, by index, is a kernel function or a typed kernel symbol.
     pub(super) is_kernel_function: &'a dyn Fn(usize) -> bool,
@@ -64,6 +64,9 @@ impl Assembly<'_> {
         let missing = || ObjectError::new("function out of range");
         let function = self.parts.functions.get(id).ok_or_else(missing)?;
         let code = self.parts.functions.code(function.section).ok_or_else(missing)?;
+        if let Some(Err(error)) = self.parts.names.get(&function.section) {
+            return Err(error.clone());
+        }
         let insns = code.insns.get(function.start..function.end).ok_or_else(missing)?;
         let base = self.program.insns.len();
         budget.take(insns.len(), size_of::<Insn>(), "the code of all programs")?;
@@ -109,7 +112,9 @@ impl Assembly<'_> {
             let insn = self.program.insns[at];
             let next = slot + if insn.is_wide() { 2 } else { 1 };
             if next > function.end {
+                let section = self.parts.functions.code(function.section).map_or("", |c| &c.name);
                 return Err(ObjectError::new("the second half of a wide load is missing")
+                    .in_section(section)
                     .on_symbol(function.name.as_str())
                     .at((slot * Insn::BYTES) as u64));
             }
@@ -129,7 +134,8 @@ impl Assembly<'_> {
     }
 
     fn named(&self, f: &Function, slot: usize, insn: Insn) -> Result<Option<Named>, ObjectError> {
-        let named = self.parts.names.get(&f.section).and_then(|names| names.get(&slot));
+        let names = self.parts.names.get(&f.section).and_then(|names| names.as_ref().ok());
+        let named = names.and_then(|names| names.get(&slot));
         match named {
             Some(named) => named.clone().map(Some),
             None if is_pseudo_call(insn) => {

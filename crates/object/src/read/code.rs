@@ -44,22 +44,25 @@ pub(super) fn is_pseudo_call(insn: Insn) -> bool {
 }
 
 /// Resolves the relocations of a code section.
+///
+/// # Errors
+/// If the section has relocations that can't be read: then none of its code can be used.
 pub(super) fn resolve(
     file: &File<'_>,
     functions: &Functions,
     places: &Places,
     section: usize,
-) -> SectionNames {
-    let Some(code) = functions.code(section) else { return SectionNames::new() };
+) -> Result<SectionNames, ObjectError> {
     let mut names = SectionNames::new();
-    for rel in file.relocs(section) {
+    let Some(code) = functions.code(section) else { return Ok(names) };
+    for rel in file.checked_relocs(section).map_err(|e| e.in_section(&code.name))? {
         let slot = (rel.offset / Insn::BYTES as u64) as usize;
         let Some(&insn) = code.insns.get(slot) else { continue };
         let named = resolve_one(file, functions, places, rel, insn)
             .map_err(|e| e.in_section(code.name.as_str()).at(rel.offset));
         names.insert(slot, named);
     }
-    names
+    Ok(names)
 }
 
 fn resolve_one(

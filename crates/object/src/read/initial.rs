@@ -35,7 +35,15 @@ pub(super) fn read(reader: &mut Reader<'_>, functions: &Functions, programs: &BT
     let mut sections: Vec<usize> = slots.iter().map(|s| s.section).collect();
     sections.dedup();
     for section in sections {
-        for rel in reader.file.relocs(section).to_vec() {
+        let rels = match reader.file.checked_relocs(section) {
+            Ok(rels) => rels.to_vec(),
+            Err(error) => {
+                let name = section_name(reader, section);
+                reader.problem(Part::Section, &name, error.in_section(&name));
+                continue;
+            }
+        };
+        for rel in rels {
             let found = slot_of(&slots, section, rel.offset).and_then(|(slot, key)| {
                 named(reader, functions, programs, section, &rel).map(|what| (slot, key, what))
             });
@@ -46,14 +54,17 @@ pub(super) fn read(reader: &mut Reader<'_>, functions: &Functions, programs: &BT
                     clear_pointer(map, key);
                 }
                 Err(error) => {
-                    let name =
-                        reader.file.sections.get(section).map_or_else(String::new, |s| s.name.to_string());
+                    let name = section_name(reader, section);
                     reader.problem(Part::Section, &name, error.in_section(name.as_str()).at(rel.offset));
                 }
             }
         }
     }
     tail_sections(reader, functions, programs);
+}
+
+fn section_name(reader: &Reader<'_>, section: usize) -> String {
+    reader.file.sections.get(section).map_or_else(String::new, |s| s.name.to_string())
 }
 
 /// What stood in a pointer of a struct_ops table is the linker's business: whoever loads it fills it in.

@@ -88,6 +88,9 @@ struct Reader<'d> {
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<(), ObjectError> {
+        if let Some(error) = self.file.damage.take() {
+            self.problem(Part::Section, ".symtab", error);
+        }
         self.read_types();
         self.read_license();
         let records = self.read_records()?;
