@@ -55,6 +55,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    Run(Box<cmd::run::Args>),
     Info(cmd::info::Args),
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),

@@ -72,12 +72,7 @@ impl fmt::Display for DecodeError {
             Kind::End => f.write_str("expected an instruction, the program ends here"),
             Kind::Opcode => write!(f, "unknown opcode {op:#04x}"),
             Kind::Select(field, found) => {
-                // An offset is signed, pseudo sources and atomic operations are known in hexadecimal.
-                match field {
-                    Field::Off => write!(f, "off is {found}")?,
-                    _ => write!(f, "{} is {found:#x}", field.name())?,
-                }
-                write!(f, ", opcode {op:#04x} takes ")?;
+                write!(f, "{} is {found:#x}, opcode {op:#04x} takes ", field.name())?;
                 write_choices(f, op, *field)
             }
             Kind::Reserved(row, field, found) => {
@@ -101,11 +96,7 @@ fn write_choices(f: &mut fmt::Formatter<'_>, opcode: u8, field: Field) -> fmt::R
         if row.select.is_some_and(|(other, _)| other != field) {
             continue;
         }
-        f.write_str(if first { "" } else { ", " })?;
-        match field {
-            Field::Off => write!(f, "{value} ({})", row.name)?,
-            _ => write!(f, "{value:#x} ({})", row.name)?,
-        }
+        write!(f, "{}{value:#x} ({})", if first { "" } else { ", " }, row.name)?;
         first = false;
     }
     Ok(())

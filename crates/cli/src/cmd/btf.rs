@@ -1,7 +1,8 @@
 //! `skep btf dump`: the types of an object or of a raw BTF blob (`/sys/kernel/btf/vmlinux`), raw, as C, or as JSON.
 
-mod raw;
+mod json;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::{Verdict, input};
 const EXAMPLES: &str = "\
 Examples:
   skep btf dump examples/xdp_firewall.o
-  skep btf dump /sys/kernel/btf/vmlinux
+  skep btf dump examples/xdp_firewall.o --c
+  skep btf dump /sys/kernel/btf/vmlinux --c > vmlinux.h
   skep btf dump /sys/kernel/btf/nf_tables --base /sys/kernel/btf/vmlinux";
 
 /// Show the types that objects and kernels carry
@@ -40,6 +42,10 @@ struct Dump {
     #[arg(value_name = "OBJ|FILE")]
     file: PathBuf,
 
+    /// As C declarations, in an order that compiles
+    #[arg(long, conflicts_with = "raw")]
+    c: bool,
+
     /// One line a type, with ids (the default)
     #[arg(long)]
     raw: bool,
@@ -58,6 +64,11 @@ struct Json<T> {
 }
 
 #[derive(Serialize)]
+struct AsC {
+    c: String,
+}
+
+#[derive(Serialize)]
 struct AsTypes {
     types: Vec<serde_json::Value>,
 }
@@ -70,13 +81,19 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     };
     let btf = load(&args.file, base)?;
     let file = input::label(&args.file);
-    if out.json {
-        let types = btf.own_types().map(raw::json).collect();
-        out.object(&Json { schema: "skep.btf/1", file, what: AsTypes { types } })?;
-    } else {
-        for t in btf.own_types() {
-            raw::print(t, out)?;
+    let wrong = |e: skep::btf::BtfError| Failure::new(e.to_string()).context(&file);
+    if args.c {
+        let c = skep::btf::c::dump(&btf).map_err(wrong)?;
+        if out.json {
+            out.object(&Json { schema: "skep.btf/1", file: file.clone(), what: AsC { c } })?;
+        } else {
+            out.write_all(c.as_bytes())?;
         }
+    } else if out.json {
+        let types = btf.own_types().map(json::of).collect();
+        out.object(&Json { schema: "skep.btf/1", file: file.clone(), what: AsTypes { types } })?;
+    } else {
+        out.write_all(skep::btf::raw::dump(&btf).map_err(wrong)?.as_bytes())?;
     }
     Ok(Verdict::Yes)
 }

@@ -8,3 +8,4 @@ pub(crate) mod disasm;
 pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod man;
+pub(crate) mod run;

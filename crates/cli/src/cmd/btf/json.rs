@@ -1,65 +1,18 @@
-//! Types one a line, in bpftool's manner, and the same as JSON.
-
-use std::io::Write;
+//! Types as JSON, in bpftool's words.
 
 use serde_json::{Map, Value, json};
 use skep::btf::{Kind, Type};
 
-use crate::failure::Failure;
-use crate::output::{Output, Style};
-
-/// `[3] STRUCT 'flow' size=12 vlen=2`, then members one a line, indented.
-pub(super) fn print(t: Type<'_>, out: &mut Output) -> Result<(), Failure> {
-    let Value::Object(fields) = json(t) else { return Ok(()) };
-    let kind = out.paint(Style::Name, t.kind().name());
-    write!(out, "[{}] {kind} {}", t.id().0, quoted(t.name()))?;
-    let mut parts = Vec::new();
-    for (name, value) in &fields {
-        match (name.as_str(), value) {
-            ("id" | "kind" | "name", _) => {}
-            (_, Value::Array(list)) => parts.push((name, list)),
-            _ => write!(out, " {name}={}", plain(value))?,
-        }
-    }
-    for (name, list) in &parts {
-        if name.as_str() != "encoding" {
-            write!(out, " vlen={}", list.len())?;
-        }
-    }
-    writeln!(out)?;
-    for (_, list) in parts {
-        for part in list {
-            let Value::Object(part) = part else { continue };
-            let name = part.get("name").and_then(Value::as_str);
-            write!(out, "\t{}", name.map(quoted).unwrap_or_default())?;
-            let rest = part.iter().filter(|(k, _)| *k != "name");
-            for (n, (k, v)) in rest.enumerate() {
-                let space = if n == 0 && name.is_none() { "" } else { " " };
-                write!(out, "{space}{k}={}", plain(v))?;
-            }
-            writeln!(out)?;
-        }
-    }
-    Ok(())
-}
-
-fn quoted(name: &str) -> String {
-    if name.is_empty() { "(anon)".into() } else { format!("'{name}'") }
-}
-
-fn plain(v: &Value) -> String {
-    match v {
-        Value::String(s) => s.clone(),
-        v => v.to_string(),
-    }
-}
-
 /// A type with the field names of `bpftool btf dump -j`.
-pub(super) fn json(t: Type<'_>) -> Value {
+pub(super) fn of(t: Type<'_>) -> Value {
     let mut o = Map::new();
     o.insert("id".into(), t.id().0.into());
     o.insert("kind".into(), t.kind().name().into());
-    o.insert("name".into(), t.name().into());
+    o.insert("name".into(), anon(t.name()).into());
+    if t.kind().is_enum() {
+        // For enumerations the kind flag says that they are signed.
+        o.insert("encoding".into(), if t.kind_flag() { "SIGNED" } else { "UNSIGNED" }.into());
+    }
     if let Some(size) = t.size() {
         o.insert("size".into(), size.into());
     }
@@ -92,6 +45,7 @@ pub(super) fn json(t: Type<'_>) -> Value {
         o.insert("component_idx".into(), component.into());
     }
     if let Some((name, list)) = parts(t) {
+        o.insert("vlen".into(), list.len().into());
         o.insert(name.into(), list.into());
     }
     Value::Object(o)
@@ -102,7 +56,7 @@ fn parts(t: Type<'_>) -> Option<(&'static str, Vec<Value>)> {
         Kind::Struct | Kind::Union => {
             let member = |m: skep::btf::Member<'_>| {
                 let mut o = Map::new();
-                o.insert("name".into(), m.name.into());
+                o.insert("name".into(), anon(m.name).into());
                 o.insert("type_id".into(), m.ty.0.into());
                 o.insert("bits_offset".into(), m.bit_offset.into());
                 if m.bits != 0 {
@@ -121,7 +75,7 @@ fn parts(t: Type<'_>) -> Option<(&'static str, Vec<Value>)> {
             ("values", t.variants().map(one).collect())
         }
         Kind::FuncProto => {
-            ("params", t.params().map(|p| json!({"name": p.name, "type_id": p.ty.0})).collect())
+            ("params", t.params().map(|p| json!({"name": anon(p.name), "type_id": p.ty.0})).collect())
         }
         Kind::Datasec => {
             let var =
@@ -130,4 +84,9 @@ fn parts(t: Type<'_>) -> Option<(&'static str, Vec<Value>)> {
         }
         _ => return None,
     })
+}
+
+/// What bpftool says where there is no name.
+fn anon(name: &str) -> &str {
+    if name.is_empty() { "(anon)" } else { name }
 }

@@ -1,0 +1,88 @@
+//! Which world and which engine; and what they say, with the place in the source.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use skep::backend::Error;
+use skep::object::Spec;
+use skep::runtime::{Clock, World};
+
+use crate::failure::Failure;
+
+/// The engine and the world.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Choice {
+    /// What runs the code
+    #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
+    engine: Engine,
+
+    /// In which world: userspace, or Linux itself
+    #[arg(long, value_name = "BACKEND", default_value = "user", help_heading = "Engine")]
+    backend: Backend,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The checked interpreter
+    Interp,
+    /// Compiled code (not there yet)
+    Jit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    /// A kernel-shaped world in this process
+    User,
+    /// The running kernel (not there yet)
+    Kernel,
+}
+
+impl Choice {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.engine == Engine::Jit {
+            return Err(Failure::new("the jit is not there yet").hint("run it with --engine interp"));
+        }
+        if self.backend == Backend::Kernel {
+            return Err(
+                Failure::new("running in the kernel is not there yet").hint("run it with --backend user")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The world that programs run in.
+pub(super) fn world(real_clock: bool) -> World {
+    if !real_clock {
+        return World::new().clock(Clock::Capture);
+    }
+    let booted = uptime_ns();
+    let started = Instant::now();
+    let now = move || booted.saturating_add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    World::new().clock(Clock::Source(Arc::new(now)))
+}
+
+/// Nanoseconds since the machine started, as Linux tells them; 0 elsewhere.
+fn uptime_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds: f64 = text.split(' ').next().and_then(|s| s.parse().ok()).unwrap_or(0.0);
+    (seconds * 1e9) as u64
+}
+
+/// An object that does not load.
+pub(super) fn failure(e: &Error, spec: &Spec) -> Failure {
+    Failure::new(trap(e, spec)).hint_opt(e.hint().map(str::to_owned))
+}
+
+/// What went wrong, and the source line of the instruction, if both are known.
+pub(super) fn trap(e: &Error, spec: &Spec) -> String {
+    let mut text = e.to_string();
+    let Some(place) = e.place() else { return text };
+    let lines = spec.program(&place.program).map(|p| p.line_info.as_slice()).unwrap_or_default();
+    if let Some(l) = lines.iter().rev().find(|l| l.insn <= place.slot) {
+        let file = l.file.rsplit('/').next().unwrap_or(&l.file);
+        text += &format!("\n{file}:{}: {}", l.line, l.text.trim());
+    }
+    text
+}

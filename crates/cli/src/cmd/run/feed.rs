@@ -1,0 +1,169 @@
+//! The loop: packet after packet out of a capture, through the program, and on.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Instant;
+
+use skep::abi::ProgType;
+use skep::backend::{ErrorKind, Loaded};
+use skep::capture::{self, LinkType, Packet, Reader, Writer};
+use skep::object::{Program, Spec};
+
+use super::tally::Tally;
+use super::{engine, forward};
+use crate::failure::Failure;
+use crate::input;
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// How often progress is told and events are taken, in packets.
+const EVERY: u64 = 256;
+
+/// What is fed to.
+pub(super) struct Feed<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) program: &'a Program,
+    pub(super) prog_type: ProgType,
+    pub(super) repeat: u32,
+    pub(super) out: Option<&'a Path>,
+}
+
+impl Feed<'_> {
+    pub(super) fn run(
+        &self,
+        path: &Path,
+        loaded: &mut dyn Loaded,
+        tally: &mut Tally,
+        out: &mut Output,
+    ) -> Result<(), Failure> {
+        let wrong = |e: capture::Error| capture_failure(&e, path);
+        let index = loaded
+            .program_index(&self.program.name)
+            .ok_or_else(|| Failure::new(format!("program `{}` was not loaded", self.program.name)))?;
+        let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
+        let mut progress = Progress::new(input::len(path).filter(|_| !is_packed(&reader)));
+        let mut sink = Sink::new(self.out, path)?;
+        let mut foreign = None;
+        loop {
+            if tally.packets.is_multiple_of(EVERY) {
+                progress.at(reader.offset(), tally.packets);
+            }
+            let packet = match reader.next_packet() {
+                Ok(Some(p)) => p,
+                Ok(None) => break,
+                Err(e) if e.is_truncated() => {
+                    progress.finish();
+                    out.warn(format!("{}: {e}", input::label(path)));
+                    break;
+                }
+                Err(e) => return Err(wrong(e)),
+            };
+            if packet.link_type != LinkType::ETHERNET {
+                foreign.get_or_insert(packet.link_type);
+            }
+            tally.cut += u64::from(packet.is_cut());
+            self.one(&packet, index, loaded, tally, &mut sink)?;
+        }
+        progress.finish();
+        tally.written = sink.finish()?;
+        if let Some(link) = foreign {
+            out.warn(format!("packets of link type {link} do not begin with an Ethernet header"));
+        }
+        Ok(())
+    }
+
+    /// One packet: all its runs, the last of which counts.
+    fn one(
+        &self,
+        packet: &Packet<'_>,
+        index: usize,
+        loaded: &mut dyn Loaded,
+        tally: &mut Tally,
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+        for _ in 1..self.repeat {
+            if outcome.is_err() {
+                break;
+            }
+            outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+        }
+        let took = started.elapsed();
+        match outcome {
+            Ok(o) => {
+                tally.answer(&o, took, self.repeat);
+                if let Some(data) = forward::forwarded(self.prog_type, o.retval, loaded.packet()) {
+                    sink.write(data, packet)?;
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::Trapped => tally.error(engine::trap(&e, self.spec)),
+            // What the world itself refuses (a packet that is too short, say) is an error of that packet, too.
+            Err(e) => tally.error(e.to_string()),
+        }
+        tally.events(loaded.take_events());
+        Ok(())
+    }
+}
+
+fn is_packed<R: std::io::Read>(r: &Reader<R>) -> bool {
+    r.compression() != capture::Compression::None
+}
+
+fn capture_failure(e: &capture::Error, path: &Path) -> Failure {
+    let text = match e.io() {
+        Some(io) => format!("{}: {}", input::label(path), crate::failure::reason(io)),
+        None => format!("{}: {e}", input::label(path)),
+    };
+    Failure::new(text).hint_opt(e.hint())
+}
+
+/// Where packets go that go on. The file appears with the first line of its header, before the first packet.
+struct Sink {
+    writer: Option<Writer<BufWriter<File>>>,
+    label: String,
+    written: u64,
+}
+
+impl Sink {
+    fn new(out: Option<&Path>, source: &Path) -> Result<Self, Failure> {
+        let Some(path) = out else { return Ok(Self { writer: None, label: String::new(), written: 0 }) };
+        if let (Ok(a), Ok(b)) = (path.canonicalize(), source.canonicalize())
+            && a == b
+        {
+            return Err(Failure::new(format!("{}: is the capture that is read", path.display())));
+        }
+        let pcap = match path.extension().and_then(|e| e.to_str()) {
+            Some("pcap" | "cap") => true,
+            Some("gz" | "zst") => {
+                let hint = "write pcapng and pack it afterwards";
+                return Err(Failure::new("--out writes no compressed captures").hint(hint));
+            }
+            _ => false,
+        };
+        let file = BufWriter::new(File::create(path).map_err(|e| input::at(path, &e))?);
+        let label = path.display().to_string();
+        let writer = if pcap { Writer::pcap(file, LinkType::ETHERNET) } else { Writer::pcapng(file, &[]) };
+        let writer = writer.map_err(|e| Failure::new(format!("{label}: {e}")))?;
+        Ok(Self { writer: Some(writer), label, written: 0 })
+    }
+
+    fn write(&mut self, data: &[u8], of: &Packet<'_>) -> Result<(), Failure> {
+        let Some(w) = &mut self.writer else { return Ok(()) };
+        // What the program took off or put on counts; what the capture had cut stays cut.
+        let missing = of.orig_len.saturating_sub(u32::try_from(of.data.len()).unwrap_or(u32::MAX));
+        let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let packet = Packet { data, orig_len: len.saturating_add(missing), ..*of };
+        w.write(&packet).map_err(|e| Failure::new(format!("{}: {e}", self.label)))?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<u64, Failure> {
+        if let Some(w) = self.writer {
+            w.finish().map_err(|e| Failure::new(format!("{}: {e}", self.label)))?;
+        }
+        Ok(self.written)
+    }
+}
