@@ -1,0 +1,149 @@
+//! `skep run`: verdicts, maps, captures in and out, traps with their lines.
+
+use serde_json::{Value, json};
+use skep::capture::{LinkType, Packet, Reader, Writer};
+
+use crate::{root, scratch, skep, skep_with};
+
+const TRAFFIC: &str = "examples/traffic.pcapng";
+
+fn sum(verdicts: &Value) -> u64 {
+    verdicts.as_object().expect("an object").values().filter_map(Value::as_u64).sum()
+}
+
+/// Packets of a capture at a path.
+fn packets(path: &std::path::Path) -> Vec<Vec<u8>> {
+    let mut r = Reader::new(std::fs::File::open(path).expect("it was written")).expect("a capture");
+    let mut all = Vec::new();
+    while let Some(p) = r.next_packet().expect("whole packets") {
+        all.push(p.data.to_vec());
+    }
+    all
+}
+
+#[test]
+fn a_firewall_over_real_traffic() {
+    let text = skep(&["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC]).ok();
+    for part in ["xdp_firewall (xdp): ", " packets, ", "XDP_PASS", "XDP_DROP", "counters", ".packets = "] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    let json = skep(&["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC, "--json"]).json();
+    let all = packets(&root().join(TRAFFIC)).len() as u64;
+    assert_eq!(json["packets"], json!(all));
+    assert_eq!(sum(&json["verdicts"]), all);
+    assert_eq!(json["errors"], json!({}));
+    // What the program counted is what came in.
+    let counters = json["maps"]["counters"].as_array().expect("a list");
+    let counted: u64 = counters.iter().filter_map(|e| e["value"][0]["packets"].as_u64()).sum();
+    assert_eq!(counted, all);
+    let dropped: u64 = counters.iter().filter_map(|e| e["value"][0]["dropped"].as_u64()).sum();
+    assert_eq!(json["verdicts"]["XDP_DROP"].as_u64(), Some(dropped));
+}
+
+#[test]
+fn the_same_run_gives_the_same_answer() {
+    let once = || {
+        let mut json = skep(&["run", "examples/l4_lb.o", "--pcap", TRAFFIC, "--json"]).json();
+        json["ns_per_packet"] = Value::Null;
+        json
+    };
+    assert_eq!(once(), once());
+}
+
+#[test]
+fn out_writes_what_goes_on() {
+    for (name, ng) in [("passed.pcapng", true), ("passed.pcap", false)] {
+        let path = scratch(name);
+        let out = path.to_str().expect("a path of text");
+        let args = ["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC, "--out", out, "--json"];
+        let json = skep(&args).json();
+        let written = packets(&path);
+        assert_eq!(json["written"], json!(written.len()));
+        assert_eq!(json["verdicts"]["XDP_PASS"], json!(written.len()));
+        let head = std::fs::read(&path).expect("it was written");
+        assert_eq!(head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]), ng);
+    }
+    let stderr = skep(&["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC, "--out", TRAFFIC]).fails(2);
+    assert!(stderr.contains("is the capture that is read"), "{stderr}");
+    let stderr = skep(&["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC, "--out", "x.pcap.gz"]).fails(2);
+    assert!(stderr.contains("no compressed captures"), "{stderr}");
+}
+
+#[test]
+fn captures_come_from_stdin_and_packed() {
+    let traffic = std::fs::read(root().join(TRAFFIC)).expect("the example is there");
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gz, &traffic).expect("writes to memory");
+    let gz = gz.finish().expect("writes to memory");
+    let from = |bytes: &[u8]| {
+        skep_with(&["run", "examples/tc_marker.o", "--pcap", "-", "--json"], bytes).json()["verdicts"].clone()
+    };
+    assert_eq!(from(&traffic), from(&gz));
+
+    let cut = skep_with(&["run", "examples/tc_marker.o", "--pcap", "-"], &traffic[..traffic.len() - 7]);
+    assert!(cut.stderr.contains("ends in the middle of a block"), "{}", cut.stderr);
+    cut.ok();
+    let stderr = skep_with(&["run", "examples/tc_marker.o", "--pcap", "-"], b"not a capture").fails(2);
+    assert!(stderr.contains("<stdin>: not a capture") && stderr.contains("hint: "), "{stderr}");
+}
+
+/// One Ethernet frame a packet, all of one length.
+fn capture(count: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut w = Writer::pcap(&mut file, LinkType::ETHERNET).expect("writes to memory");
+    for n in 0..count {
+        w.write(&Packet::new(&[n as u8; 64]).at(n as u64)).expect("writes to memory");
+    }
+    w.finish().expect("writes to memory");
+    file
+}
+
+#[test]
+fn traps_name_the_instruction_and_exit_with_1() {
+    let path = scratch("trap.bpf");
+    let text = "#! prog = xdp\nr1 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r1 + 64)\nexit\n";
+    std::fs::write(&path, text).expect("writes");
+    let file = path.to_str().expect("a path of text");
+    let ran = skep_with(&["run", file, "--pcap", "-", "--json"], &capture(3));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(json["errors_total"], json!(3));
+    assert_eq!(json["errors"].as_object().map(|o| o.len()), Some(3));
+    let message = json["errors"]["1"].as_str().expect("a message");
+    assert!(message.contains("read of 1 byte") && message.contains("instruction 1"), "{message}");
+    let text = skep_with(&["run", file, "--pcap", "-"], &capture(3)).stdout;
+    assert!(text.contains("errors") && text.contains("first on packet 1"), "{text}");
+}
+
+#[test]
+fn text_runs_on_memory_with_maps_and_entries() {
+    let program = b"
+        #! prog = socket_filter
+        r0 = *(u32 *)(r1 + 0)
+        *(u8 *)(r1 + 3) = 9
+        exit
+    ";
+    let json = skep_with(&["run", "-", "--mem", "hex:01000000", "--json"], program).json();
+    assert_eq!((&json["retval"], &json["mem"]), (&json!(1), &json!("01000009")));
+
+    let program = "#! prog = xdp\n#! map = m array 4 8 2\n#! entry = m 01000000 2a00000000000000\n\
+        #! packet = 000102030405060708090a0b0c0d\n\
+        r2 = r10\nr2 += -4\n*(u32 *)(r10 - 4) = 1\nr1 = map[m]\ncall map_lookup_elem\n\
+        if r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nout:\nexit\n";
+    let json = skep_with(&["run", "-", "--json"], program.as_bytes()).json();
+    assert_eq!(json["retval"], json!(42));
+    assert_eq!(json["maps"]["m"][1], json!({"key": 1, "value": "2a00000000000000"}));
+}
+
+#[test]
+fn what_is_not_there_yet_is_said() {
+    for (flag, value) in [("--engine", "jit"), ("--backend", "kernel")] {
+        let args = ["run", "examples/l4_lb.o", "--pcap", TRAFFIC, flag, value];
+        let stderr = skep(&args).fails(2);
+        assert!(stderr.contains("not there yet") && stderr.contains("hint: "), "{stderr}");
+    }
+    let stderr = skep(&["run", "examples/l4_lb.o"]).fails(2);
+    assert!(stderr.contains("nothing to run it on") && stderr.contains("--pcap"), "{stderr}");
+    let stderr = skep(&["run", "examples/l4_lb.o", "--type", "kprobe", "--pcap", TRAFFIC]).fails(2);
+    assert!(stderr.contains("kprobe programs take no packets"), "{stderr}");
+}

@@ -1,0 +1,53 @@
+//! Every command's JSON, against the schema that is committed for it.
+
+use serde_json::Value;
+
+use crate::schema::violations;
+use crate::{root, skep, skep_with};
+
+fn schema(command: &str) -> Value {
+    let path = root().join(format!("docs/schema/skep.{command}-1.schema.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).expect("the schema is JSON")
+}
+
+#[track_caller]
+fn keeps(command: &str, json: &Value) {
+    let found = violations(&schema(command), json);
+    assert!(found.is_empty(), "{command}: {found:#?}");
+}
+
+#[test]
+fn info_of_every_example() {
+    for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
+        keeps("info", &skep(&["info", "--json", &format!("examples/{object}.o")]).json());
+    }
+    keeps("info", &skep(&["--json", "examples/l4_lb.o"]).json());
+}
+
+#[test]
+fn run_of_every_example() {
+    for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
+        let file = format!("examples/{object}.o");
+        keeps("run", &skep(&["run", "--json", &file, "--pcap", "examples/traffic.pcapng"]).json());
+    }
+    let text = b"r0 = *(u8 *)(r1 + 0)\nexit\n";
+    keeps("run", &skep_with(&["run", "-", "--json", "--mem", "hex:07"], text).json());
+    let trap = skep_with(&["run", "-", "--json", "--mem", "hex:"], text);
+    assert_eq!(trap.code, 1);
+    keeps("run", &serde_json::from_str(&trap.stdout).expect("JSON also where it trapped"));
+}
+
+#[test]
+fn the_other_commands() {
+    keeps("asm", &skep_with(&["asm", "-", "--json"], b"here:\nr1 = map[m]\ngoto here\nexit\n").json());
+    keeps("disasm", &skep(&["disasm", "--json", "examples/tc_marker.o"]).json());
+    keeps("btf", &skep(&["btf", "dump", "--json", "examples/tc_marker.o"]).json());
+    keeps("btf", &skep(&["btf", "dump", "--json", "--c", "examples/tc_marker.o"]).json());
+    for kind in ["helper", "map-type", "prog-type", "attach-type", "link-type", "insn"] {
+        keeps("explain", &skep(&["explain", "--json", kind]).json());
+    }
+    keeps("conformance", &skep_with(&["conformance", "--json"], b"95 00 00 00 00 00 00 00").json());
+    keeps("completions", &skep(&["completions", "--json", "bash"]).json());
+    keeps("man", &skep(&["man", "--json"]).json());
+}
