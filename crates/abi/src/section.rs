@@ -221,6 +221,14 @@ pub fn sections() -> &'static [SectionRow] {
     SECTIONS
 }
 
+impl ProgType {
+    /// The section names that give a program this type. The plainest comes first as a rule; `ext` and others that
+    /// attach by BTF need a remainder.
+    pub fn sections(self) -> impl Iterator<Item = &'static SectionRow> {
+        SECTIONS.iter().filter(move |row| row.prog == self)
+    }
+}
+
 /// What a section name means, or `None` where nobody knows: such a program needs its type from somewhere else.
 pub fn section(name: &str) -> Option<SectionMatch<'_>> {
     let (autoload, name) = match name.strip_prefix('?') {
@@ -263,6 +271,13 @@ mod tests {
             assert_eq!((found.row.name, found.legacy), (row.name, false));
             assert_eq!(sections().iter().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn every_program_type_has_a_section_name() {
+        let without = |row: &&crate::ProgTypeRow| row.id.sections().next().is_none();
+        let names: Vec<_> = crate::prog_types().iter().filter(without).map(|row| row.name).collect();
+        assert_eq!(names, ["unspec"]);
     }
 
     #[test]

@@ -35,10 +35,13 @@ pub(super) fn helpers() -> String {
     let mut body = String::new();
     for row in skep_abi::helpers().iter().skip(1) {
         let gpl = if row.gpl { ", GPL only" } else { "" };
+        let sleep = if row.id.may_sleep() { " May sleep." } else { "" };
+        let packet =
+            if row.id.changes_packet() { " Pointers into the packet do not outlive it." } else { "" };
         let callers = callers(row);
         let _ = writeln!(
             body,
-            "## {}: {}\n\n{}\n\n```c\n{};\n```\n\nSince Linux {}{gpl}. For: {callers}.\n",
+            "## {}: {}\n\n{}\n\n```c\n{};\n```\n\nSince Linux {}{gpl}. For: {callers}.{sleep}{packet}\n",
             row.id.0, row.name, row.about, row.c, row.since
         );
     }

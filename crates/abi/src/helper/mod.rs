@@ -215,7 +215,51 @@ static ONLY_FOR: &[(ProgType, &[HelperId], &[AttachType])] = &[
     ),
 ];
 
+/// Helpers after which no pointer into the packet holds any more.
+static CHANGE_PACKET: &[HelperId] = &[
+    HelperId::SKB_STORE_BYTES,
+    HelperId::L3_CSUM_REPLACE,
+    HelperId::L4_CSUM_REPLACE,
+    HelperId::CLONE_REDIRECT,
+    HelperId::SKB_VLAN_PUSH,
+    HelperId::SKB_VLAN_POP,
+    HelperId::SKB_CHANGE_PROTO,
+    HelperId::SKB_CHANGE_TAIL,
+    HelperId::SKB_PULL_DATA,
+    HelperId::SKB_CHANGE_HEAD,
+    HelperId::XDP_ADJUST_HEAD,
+    HelperId::SKB_ADJUST_ROOM,
+    HelperId::XDP_ADJUST_META,
+    HelperId::MSG_PULL_DATA,
+    HelperId::XDP_ADJUST_TAIL,
+    HelperId::LWT_PUSH_ENCAP,
+    HelperId::LWT_SEG6_STORE_BYTES,
+    HelperId::LWT_SEG6_ADJUST_SRH,
+    HelperId::LWT_SEG6_ACTION,
+    HelperId::MSG_PUSH_DATA,
+    HelperId::MSG_POP_DATA,
+    HelperId::STORE_HDR_OPT,
+];
+
+/// Helpers that only programs which may sleep can call.
+static MAY_SLEEP: &[HelperId] = &[
+    HelperId::COPY_FROM_USER,
+    HelperId::IMA_INODE_HASH,
+    HelperId::COPY_FROM_USER_TASK,
+    HelperId::IMA_FILE_HASH,
+];
+
 impl HelperId {
+    /// May it move or change the packet, so that pointers into it that were made before no longer hold?
+    pub fn changes_packet(self) -> bool {
+        CHANGE_PACKET.contains(&self)
+    }
+
+    /// May it sleep, so that only a sleepable program can call it?
+    pub fn may_sleep(self) -> bool {
+        MAY_SLEEP.contains(&self)
+    }
+
     /// May a program of this type, loaded for this attach type, call the helper? A replacing program (`ext`) may call
     /// what the program that it replaces a function of may call: ask with that program's type.
     pub fn allowed(self, prog: ProgType, attach: AttachType) -> bool {
@@ -267,6 +311,15 @@ mod tests {
         assert!(HelperId::XDP_ADJUST_HEAD.allowed(ProgType::XDP, AttachType::XDP));
         assert!(!HelperId::XDP_ADJUST_HEAD.allowed(ProgType::SCHED_CLS, AttachType(0)));
         assert!(!HelperId(9999).allowed(ProgType::XDP, AttachType::XDP));
+    }
+
+    #[test]
+    fn only_helpers_that_are_given_a_packet_change_it() {
+        for id in CHANGE_PACKET {
+            assert_eq!(id.row().unwrap().args[0], Arg::Ctx, "{id}");
+        }
+        assert!(!HelperId::SKB_LOAD_BYTES.changes_packet() && !HelperId(9999).changes_packet());
+        assert!(HelperId::COPY_FROM_USER.may_sleep() && !HelperId::MAP_LOOKUP_ELEM.may_sleep());
     }
 
     #[test]
