@@ -2,7 +2,8 @@
 //!
 //! [`Insn`] is the raw eight-byte slot, the form in which programs travel between crates: jump offsets
 //! and relocations count slots, and a wide load takes two. [`Op`] is the typed view of one instruction.
-//! [`decode`] and [`encode`] go between them, [`validate`] checks a whole program's structure.
+//! [`decode()`] and [`encode()`] go between them, [`validate()`] checks a whole program's structure,
+//! [`asm`] and [`disasm`] go between slots and text, [`reference()`] is the table as documentation.
 //!
 //! Source: RFC 9669 and the Linux UAPI header `linux/bpf.h`.
 #![no_std]

@@ -1,7 +1,7 @@
 //! The rows of the table of operations as data, and the index from opcodes to them.
 //!
 //! Everything that reads the table at run time reads [`ROWS`]. Rows of one opcode stand together
-//! ([`INDEX`] says where); building the index at compile time fails if they do not.
+//! (an index of opcodes says where); building the index at compile time fails if they do not.
 
 use crate::fields::{self, Slots};
 use crate::op::{Op, Operand, Width};
