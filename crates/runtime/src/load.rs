@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use skep_abi::{MapType, ProgType};
 use skep_backend::{Error, ErrorKind, LoadOptions};
+use skep_btf::Kind;
 use skep_btf::core::Solver;
 use skep_isa::{Endian, Insn};
 use skep_object::{ExternKind, InitialRef, MapOrigin, MapSpec, Program, RelocTarget, Spec};
@@ -18,7 +19,7 @@ use crate::env::{Env, LiveMap, Packet, Rng};
 use crate::events::Events;
 use crate::helper::Resolver;
 use crate::hook;
-use crate::live::{Kind, Live, Loaded, Regions};
+use crate::live::{Kind as RunKind, Live, Loaded, Regions};
 use crate::map::{self, Shape, attr};
 use crate::world::World;
 
@@ -180,6 +181,7 @@ fn make_map(
         cpus: world.cpus,
         endian: object.endian,
         seed: world.seed,
+        locked: holds_lock(object, &spec),
     };
     let footprint = row.footprint(&shape);
     if footprint > world.memory as u128 {
@@ -209,6 +211,16 @@ fn make_map(
     let outer = matches!(spec.map_type, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS);
     let frozen = spec.frozen;
     Ok(LiveMap { name, spec, ops, region, outer, frozen, absent: false })
+}
+
+/// Whether the type of a map's values has a `bpf_spin_lock` among its members.
+fn holds_lock(object: &Spec, spec: &MapSpec) -> bool {
+    let Some((btf, value)) = object.btf.as_ref().zip(spec.btf_value) else { return false };
+    let Ok(value) = btf.skip_modifiers(value) else { return false };
+    if value.kind() != Kind::Struct {
+        return false;
+    }
+    value.members().any(|m| btf.skip_modifiers(m.ty).is_ok_and(|t| t.name() == "bpf_spin_lock"))
 }
 
 /// Stands for a map that nothing chosen uses and that this world could not make.
@@ -344,12 +356,12 @@ fn patch_address(program: &mut Program, slot: usize, address: u64) -> Result<(),
 }
 
 /// How programs of a type are run.
-fn kind(prog_type: Option<ProgType>, layer: crate::world::Layer) -> Kind {
+fn kind(prog_type: Option<ProgType>, layer: crate::world::Layer) -> RunKind {
     match prog_type {
-        Some(ProgType::XDP) => Kind::Xdp,
-        Some(ProgType::SCHED_CLS | ProgType::SCHED_ACT) => Kind::Tc,
-        Some(ProgType::CGROUP_SKB) => Kind::CgroupSkb,
-        Some(ProgType::SOCKET_FILTER) => Kind::Socket(layer),
-        _ => Kind::Plain,
+        Some(ProgType::XDP) => RunKind::Xdp,
+        Some(ProgType::SCHED_CLS | ProgType::SCHED_ACT) => RunKind::Tc,
+        Some(ProgType::CGROUP_SKB) => RunKind::CgroupSkb,
+        Some(ProgType::SOCKET_FILTER) => RunKind::Socket(layer),
+        _ => RunKind::Plain,
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn bpf_loop(env: &mut Env, frame: &mut Frame<'_>, args: [u64; 5]) -> 
     }
     let count = count as u32;
     if count > MAX_LOOPS {
-        return Ok(Errno::E2BIG.ret());
+        // Linux inlines the helper, and moves this number with 32 bits.
+        return Ok(u64::from(Errno::E2BIG.ret() as u32));
     }
     for i in 0..u64::from(count) {
         if frame.callback(env, callback, [i, ctx, 0, 0, 0])? != 0 {

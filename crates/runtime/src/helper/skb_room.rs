@@ -48,7 +48,7 @@ pub(super) fn change_tail(env: &mut Env, frame: &mut Frame<'_>, args: [u64; 5]) 
             return Err(Errno::EINVAL);
         }
         if skb.encapsulated {
-            return Err(Errno::EOPNOTSUPP);
+            return Err(Errno::ENOTSUPP);
         }
         skb.set_len(frame.memory, len)
     })
@@ -159,7 +159,7 @@ fn plan(skb: &Skb, diff: i32, mode: u32, flags: u64) -> Result<Plan, Errno> {
 }
 
 fn grow(skb: &mut Skb, frame: &mut Frame<'_>, plan: &Plan, flags: u64) -> Result<(), Errno> {
-    let encap = flags & ENCAP != 0;
+    let encap = flags & ENCAP_L3 != 0;
     if encap {
         let inner_mac = (flags & ENCAP_L2_MASK) >> ENCAP_L2_SHIFT;
         let both = |mask| flags & mask == mask;

@@ -18,16 +18,15 @@ fn parse(text: &[u8], flags: u64) -> Result<(bool, u64, usize), Errno> {
     let mut at = text.iter().take_while(|b| b.is_ascii_whitespace() || **b == 0x0b).count();
     let negative = text.get(at) == Some(&b'-');
     at += usize::from(negative);
-    let hex = text.get(at) == Some(&b'0') && matches!(text.get(at + 1), Some(b'x' | b'X'));
-    let hex = hex && text.get(at + 2).is_some_and(u8::is_ascii_hexdigit);
+    let prefix = text.get(at) == Some(&b'0') && matches!(text.get(at + 1), Some(b'x' | b'X'));
     if base == 0 {
         base = match text.get(at) {
-            Some(b'0') if hex => 16,
+            Some(b'0') if prefix && text.get(at + 2).is_some_and(u8::is_ascii_hexdigit) => 16,
             Some(b'0') => 8,
             _ => 10,
         };
     }
-    if base == 16 && hex {
+    if base == 16 && prefix {
         at += 2;
     }
     let (mut value, start) = (0u64, at);
@@ -92,7 +91,8 @@ mod tests {
         assert_eq!(parse(b"0x1fz", 0), Ok((false, 31, 4)));
         assert_eq!(parse(b"017", 0), Ok((false, 15, 3)));
         assert_eq!(parse(b"0", 0), Ok((false, 0, 1)));
-        assert_eq!(parse(b"0xg", 16), Ok((false, 0, 1)));
+        assert_eq!(parse(b"0xg", 0), Ok((false, 0, 1)));
+        assert_eq!(parse(b"0xg", 16), Err(Errno::EINVAL));
         assert_eq!(parse(b"99999999999999999999", 10), Err(Errno::ERANGE));
         assert_eq!(parse(b"x", 10), Err(Errno::EINVAL));
         assert_eq!(parse(b"1", 7), Err(Errno::EINVAL));

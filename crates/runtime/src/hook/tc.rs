@@ -43,12 +43,15 @@ pub(crate) fn context(
     if field(field::IFINDEX) == 0 {
         put(field::IFINDEX, ifindex);
     }
-    match field(field::WIRE_LEN) {
-        0 => put(field::WIRE_LEN, skb_len as u32),
-        n if (n as usize) < skb_len || n > MAX_WIRE_LEN => {
-            return Err("wire_len must be between the packet's length and 65536");
+    // The kernel leaves the length on the wire at zero unless it is given a context.
+    if given.is_some() {
+        match field(field::WIRE_LEN) {
+            0 => put(field::WIRE_LEN, skb_len as u32),
+            n if (n as usize) < skb_len || n > MAX_WIRE_LEN => {
+                return Err("wire_len must be between the packet's length and 65536");
+            }
+            _ => {}
         }
-        _ => {}
     }
     Ok(ctx)
 }
@@ -64,14 +67,12 @@ fn check(given: &[u8]) -> Result<(), &'static str> {
     )
 }
 
-/// The packet type for an interface whose address is zero, as the loopback's is.
+/// The packet type on the loopback interface, whose own and broadcast addresses are zero.
 fn pkt_type(packet: &[u8]) -> u32 {
     const HOST: u32 = 0;
-    const BROADCAST: u32 = 1;
     const MULTICAST: u32 = 2;
     const OTHERHOST: u32 = 3;
     match packet.get(..6) {
-        Some([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]) => BROADCAST,
         Some([first, ..]) if first & 1 != 0 => MULTICAST,
         Some([0, 0, 0, 0, 0, 0]) => HOST,
         _ => OTHERHOST,

@@ -1,6 +1,6 @@
 //! `BPF_MAP_TYPE_ARRAY`: values in a row, all there from the start, never deleted.
 
-use super::{Element, KeyAt, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{Element, KeyAt, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// An array.
@@ -37,7 +37,7 @@ impl MapOps for Array {
         flags: u64,
         _: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let at = self.offset(key)?.ok_or(Errno::E2BIG)?;
         if flags == NOEXIST {
             return Err(Errno::EEXIST);

@@ -3,7 +3,7 @@
 use super::hash::next_key;
 use super::table::Table;
 use super::targets::check_devmap_value;
-use super::{MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// A hash of interfaces.
@@ -42,7 +42,7 @@ impl MapOps for DevmapHash {
         if side != Side::User {
             return Err(Errno::EOPNOTSUPP);
         }
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         // An empty value is refused outright: slots are emptied by deleting.
         if self.shape.index(&value[..4])? == 0 {
             return Err(Errno::EINVAL);

@@ -4,23 +4,18 @@
 //! value's address goes on reading the old value. One slot a CPU is kept spare for that.
 
 use super::table::Table;
-use super::{EXIST, Element, KeyAt, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{EXIST, Element, KeyAt, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// A hash map.
 pub(super) struct Hash {
+    shape: Shape,
     table: Table,
-    value_size: usize,
-    max_entries: u32,
 }
 
 impl Hash {
     pub(super) fn new(shape: Shape) -> Self {
-        Self {
-            table: Table::new(&shape, shape.value_size, shape.cpus),
-            value_size: shape.value_size,
-            max_entries: shape.max_entries,
-        }
+        Self { shape, table: Table::new(&shape, shape.value_size, shape.cpus) }
     }
 
     /// Offset of a key's value.
@@ -46,12 +41,12 @@ impl MapOps for Hash {
         flags: u64,
         _: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let old = self.table.find(slab, key);
         match old {
             Some(_) if flags == NOEXIST => return Err(Errno::EEXIST),
             None if flags == EXIST => return Err(Errno::ENOENT),
-            None if self.table.len() >= self.max_entries => return Err(Errno::E2BIG),
+            None if self.table.len() >= self.shape.max_entries => return Err(Errno::E2BIG),
             _ => {}
         }
         let slot = self.table.take().ok_or(Errno::E2BIG)?;
@@ -80,7 +75,7 @@ impl MapOps for Hash {
         let slot = self.table.find(slab, key).ok_or(Errno::ENOENT)?;
         let at = self.table.value_offset(slot);
         out.clear();
-        out.extend_from_slice(&slab[at..at + self.value_size]);
+        out.extend_from_slice(&slab[at..at + self.shape.value_size]);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! longer prefixes. Walking goes depth first, left to right, a node after its children, so that longer
 //! prefixes come before those that contain them.
 
-use super::{EXIST, MapOps, NOEXIST, Shape, Side, check_flags, round8};
+use super::{EXIST, MapOps, NOEXIST, Shape, Side, round8};
 use crate::errno::Errno;
 
 const NONE: u32 = u32::MAX;
@@ -250,7 +250,7 @@ impl MapOps for LpmTrie {
         flags: u64,
         _: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let (prefix, data) = self.parse(key)?;
         let place = self.descend(slab, prefix, data);
         let exists = self.exact(slab, prefix, data).is_some();

@@ -8,13 +8,13 @@
 use super::hash::{element, next_key};
 use super::percpu_hash::PercpuValues;
 use super::table::Table;
-use super::{EXIST, Element, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{EXIST, Element, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// A hash map with eviction.
 pub(super) struct LruHash {
+    shape: Shape,
     table: Table,
-    max_entries: u32,
     /// Set for the per-CPU kind.
     percpu: Option<PercpuValues>,
     value_size: usize,
@@ -44,8 +44,8 @@ impl LruHash {
         // The plain kind replaces into a spare slot, as Hash does.
         let spare = if percpu.is_some() { 0 } else { shape.cpus };
         Self {
+            shape,
             table: Table::new(&shape, values, spare),
-            max_entries: shape.max_entries,
             percpu,
             value_size: values,
             marks: Vec::new(),
@@ -108,12 +108,12 @@ impl MapOps for LruHash {
         flags: u64,
         side: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let old = self.table.find(slab, key);
         match old {
             Some(_) if flags == NOEXIST => return Err(Errno::EEXIST),
             None if flags == EXIST => return Err(Errno::ENOENT),
-            None if self.table.len() >= self.max_entries => self.evict(),
+            None if self.table.len() >= self.shape.max_entries => self.evict(),
             _ => {}
         }
         if let (Some(slot), Some(values)) = (old, &self.percpu) {

@@ -60,6 +60,8 @@ pub(crate) struct Shape {
     pub(crate) endian: Endian,
     /// Seed of hash functions.
     pub(crate) seed: u64,
+    /// Values hold a `bpf_spin_lock`.
+    pub(crate) locked: bool,
 }
 
 impl Shape {
@@ -85,6 +87,14 @@ impl Shape {
         }
     }
 
+    /// The update flags, less `BPF_F_LOCK` where a lock is: one CPU runs at a time. Beyond `BPF_EXIST` they
+    /// are refused.
+    pub(crate) fn check_flags(&self, flags: u64) -> Result<u64, Errno> {
+        const LOCK: u64 = 4;
+        let flags = if self.locked { flags & !LOCK } else { flags };
+        if flags > EXIST { Err(Errno::EINVAL) } else { Ok(flags) }
+    }
+
     /// `get_next_key` of everything that is indexed from 0.
     pub(crate) fn next_index(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Errno> {
         let next = match key.map(|k| self.index(k)).transpose()? {
@@ -108,13 +118,6 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u32 {
 /// Rounds up to eight.
 pub(crate) const fn round8(n: usize) -> usize {
     n.next_multiple_of(8)
-}
-
-/// Refuses update flags beyond `BPF_EXIST`; `BPF_F_LOCK` is let through, as one CPU runs at a time.
-pub(crate) fn check_flags(flags: u64) -> Result<u64, Errno> {
-    const LOCK: u64 = 4;
-    let flags = flags & !LOCK;
-    if flags > EXIST { Err(Errno::EINVAL) } else { Ok(flags) }
 }
 
 /// Where a walk over all elements stands: the key's bytes, and the value's offset in the slab.

@@ -3,7 +3,7 @@
 //! An element's values lie side by side, CPU 0 first, each rounded up to eight bytes: the very bytes that
 //! bpf(2) hands out.
 
-use super::{Element, KeyAt, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{Element, KeyAt, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// An array with a value a CPU.
@@ -42,7 +42,7 @@ impl MapOps for PercpuArray {
         flags: u64,
         side: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let at = self.offset(key)?.ok_or(Errno::E2BIG)?;
         if flags == NOEXIST {
             return Err(Errno::EEXIST);

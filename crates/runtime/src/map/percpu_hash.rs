@@ -4,13 +4,13 @@
 
 use super::hash::{element, next_key};
 use super::table::Table;
-use super::{EXIST, Element, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{EXIST, Element, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// A hash map with a value a CPU.
 pub(super) struct PercpuHash {
+    shape: Shape,
     table: Table,
-    max_entries: u32,
     values: PercpuValues,
 }
 
@@ -60,7 +60,7 @@ impl PercpuValues {
 impl PercpuHash {
     pub(super) fn new(shape: Shape) -> Self {
         let values = PercpuValues::new(&shape);
-        Self { table: Table::new(&shape, values.len(), 0), max_entries: shape.max_entries, values }
+        Self { shape, table: Table::new(&shape, values.len(), 0), values }
     }
 }
 
@@ -82,13 +82,13 @@ impl MapOps for PercpuHash {
         flags: u64,
         side: Side,
     ) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let old = self.table.find(slab, key);
         let (slot, new) = match old {
             Some(_) if flags == NOEXIST => return Err(Errno::EEXIST),
             Some(slot) => (slot, false),
             None if flags == EXIST => return Err(Errno::ENOENT),
-            None if self.table.len() >= self.max_entries => return Err(Errno::E2BIG),
+            None if self.table.len() >= self.shape.max_entries => return Err(Errno::E2BIG),
             None => (self.table.take().ok_or(Errno::E2BIG)?, true),
         };
         let at = self.table.value_offset(slot);

@@ -1,6 +1,6 @@
 //! `BPF_MAP_TYPE_QUEUE` and `BPF_MAP_TYPE_STACK`: no keys; push, pop, peek.
 
-use super::{EXIST, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{EXIST, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// A bounded queue or stack, in a ring of slots.
@@ -81,7 +81,7 @@ impl MapOps for Queue {
     }
 
     fn push(&mut self, slab: &mut [u8], value: &[u8], flags: u64) -> Result<(), Errno> {
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         if flags == NOEXIST {
             return Err(Errno::EINVAL);
         }

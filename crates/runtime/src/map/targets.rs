@@ -4,7 +4,7 @@
 //! A value begins with the number that matters: an interface index, a queue size, a socket. Zero there
 //! empties the slot. Whether an interface exists is not asked: this world has none but those it is told of.
 
-use super::{EXIST, MapOps, NOEXIST, Shape, Side, check_flags};
+use super::{EXIST, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 const CPUMAP_MAX_QUEUE: u32 = 16384;
@@ -87,7 +87,7 @@ impl MapOps for Slots {
         if side != Side::User {
             return Err(Errno::EOPNOTSUPP);
         }
-        let flags = check_flags(flags)?;
+        let flags = self.shape.check_flags(flags)?;
         let at = self.slot(key)?.ok_or(Errno::E2BIG)?;
         let taken = self.number(slab, at) != 0;
         match self.kind {
