@@ -336,7 +336,10 @@ impl Machine {
         let depth = (self.depth - 1) % MAX_FRAMES;
         let saved = &self.frames[depth];
         self.depth = depth;
-        self.regs[6..10].copy_from_slice(&saved.callee_saved);
+        for (i, value) in saved.callee_saved.iter().enumerate() {
+            // SAFETY: a reference is valid for reads; volatile only keeps the reads apart.
+            self.regs[6 + i] = unsafe { std::ptr::from_ref(value).read_volatile() };
+        }
         self.regs[10] = self.regs[10].wrapping_sub(1 << 32);
         self.frame_top = memory.frame_tops[depth];
         self.may_goto = saved.may_goto;

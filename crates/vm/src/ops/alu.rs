@@ -1,5 +1,7 @@
 //! Arithmetic, moves, byte order. RFC 9669, section 4.1, 4.2; Linux for what it leaves open.
 
+use std::marker::PhantomData;
+
 use skep_isa::AluOp;
 
 use super::{Cx, Miss, Unit};
@@ -153,6 +155,52 @@ impl Unit for ArenaCast {
         let low = u64::from(cx.b() as u32);
         let base = u64::from(cx.cell().imm as u32) << 32;
         cx.set_a(if low == 0 { 0 } else { base | low });
+        Ok(())
+    }
+}
+
+/// What is done to a value on its way from cell to cell, all with the same destination.
+pub(crate) trait Step {
+    /// How many cells it takes.
+    const CELLS: usize;
+
+    /// The next value, and nothing else changed.
+    fn step(cx: Cx, value: u64) -> u64;
+}
+
+impl<const OP: u8, const WIDE: bool, const IMM: bool> Step for Alu<OP, WIDE, IMM> {
+    const CELLS: usize = 1;
+
+    #[inline(always)]
+    fn step(cx: Cx, value: u64) -> u64 {
+        let b = if IMM { cx.imm() } else { cx.b() };
+        if WIDE { alu64(OP, value, b) } else { u64::from(alu32(OP, value as u32, b as u32)) }
+    }
+}
+
+/// One step after another.
+pub(crate) struct Then<A, B>(PhantomData<(A, B)>);
+
+impl<A: Step, B: Step> Step for Then<A, B> {
+    const CELLS: usize = A::CELLS + B::CELLS;
+
+    #[inline(always)]
+    fn step(cx: Cx, value: u64) -> u64 {
+        let value = A::step(cx, value);
+        // SAFETY: the builder chooses chains only where their cells stand in a row.
+        B::step(unsafe { cx.skip(A::CELLS) }, value)
+    }
+}
+
+/// Steps on one destination, read before the first and written after the last. No later step reads it otherwise.
+pub(crate) struct Chain<S>(PhantomData<S>);
+
+impl<S: Step> Unit for Chain<S> {
+    const CELLS: usize = S::CELLS;
+
+    #[inline(always)]
+    fn exec(cx: Cx) -> Result<(), Miss> {
+        cx.set_a(S::step(cx, cx.a()));
         Ok(())
     }
 }

@@ -52,6 +52,16 @@ impl Cx {
         Self { pc, m, mem }
     }
 
+    /// The same for a cell further on.
+    ///
+    /// # Safety
+    /// There is such a cell in the image.
+    #[inline(always)]
+    unsafe fn skip(self, cells: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self { pc: unsafe { self.pc.add(cells) }, ..self }
+    }
+
     /// The cell.
     #[inline(always)]
     fn cell(&self) -> &Code {
@@ -189,8 +199,7 @@ impl<A: Unit, B: Unit> Unit for Seq<A, B> {
     fn exec(cx: Cx) -> Result<(), Miss> {
         A::exec(cx)?;
         // SAFETY: the builder chooses this handler only where the cells of both stand in a row.
-        let next = unsafe { Cx::new(cx.pc.add(A::CELLS), cx.m, cx.mem) };
-        B::exec(next)
+        B::exec(unsafe { cx.skip(A::CELLS) })
     }
 }
 
@@ -246,7 +255,7 @@ pub(crate) unsafe fn branch<U: Unit, T: Test, const REACH: u8>(
         return unsafe { missed(miss.pc, m, fuel, mem, miss.addr, miss.access) };
     }
     // SAFETY: as above; the branch stands after the cells of `U`.
-    let cx = unsafe { Cx::new(pc.add(U::CELLS), m, mem) };
+    let cx = unsafe { cx.skip(U::CELLS) };
     if T::holds(cx) {
         let distance = isize::from(cx.cell().off);
         // SAFETY: the caller's promise; the builder computed the distance.
