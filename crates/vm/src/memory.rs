@@ -5,7 +5,8 @@
 //!
 //! - Region 0 is the packet. Its storage begins at [`PACKET_BASE`] and ends below 2^32, so that the 32-bit
 //!   fields of `xdp_md` and `__sk_buff` hold true addresses. What lies under [`PACKET_BASE`] is never mapped.
-//! - Regions 1 to 8 are the stack frames, [`FRAME_BYTES`] each; `r10` points one past the end of a frame.
+//! - Regions 1 to 8 are the stack frames, [`FRAME_BYTES`] each; `r10` points one past the end of a frame. A frame that
+//!   no call of the run has opened is out of reach; one that was left still holds what it held.
 //! - The others are the embedder's: contexts, plain memory, one per map for its values.
 //! - [`map_handle`] and [`function_address`] give addresses in ranges where no region can be.
 //!
@@ -158,7 +159,7 @@ pub struct Memory {
     regions: Vec<Option<Region>>,
     free: Vec<u32>,
     endian: Endian,
-    /// Frames that may hold something else than zeros.
+    /// Frames that this run, or else the last one, has opened: the others are zero, and out of reach.
     touched: usize,
     used: usize,
     limit: usize,
@@ -377,7 +378,12 @@ impl Memory {
     /// Where an access of `len` bytes lands: the region and the offset in its storage.
     fn locate(&self, addr: u64, len: usize, write: bool) -> Result<(RegionId, usize), Fault> {
         let fault = |kind, near| Fault { addr, len, write, kind, near };
-        let Some((id, region)) = RegionId::of(addr).and_then(|id| Some((id, self.region(id)?))) else {
+        let opened = |id: &RegionId| !(self.touched + 1..=MAX_FRAMES).contains(&(id.0 as usize));
+        let found = RegionId::of(addr)
+            .filter(|_| addr >= PACKET_BASE)
+            .filter(opened)
+            .and_then(|id| Some((id, self.region(id)?)));
+        let Some((id, region)) = found else {
             let kind =
                 if map_index(addr & !15).is_some() { FaultKind::MapHandle } else { FaultKind::Unmapped };
             return Err(fault(kind, None));
@@ -452,6 +458,9 @@ impl Memory {
 
     /// Zeroes the frames that earlier runs used, so that a run starts on a clean stack.
     pub(crate) fn start_stack(&mut self) {
+        if self.touched > 1 {
+            self.forget_ways();
+        }
         for region in self.regions.iter_mut().skip(1).take(self.touched).flatten() {
             region.slab.bytes_mut().fill(0);
         }

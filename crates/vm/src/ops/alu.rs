@@ -14,7 +14,7 @@ macro_rules! codes {
 
 codes! {
     ADD = Add; SUB = Sub; MUL = Mul; DIV = Div; SDIV = Sdiv; OR = Or; AND = And; LSH = Lsh; RSH = Rsh;
-    MOD = Mod; SMOD = Smod; XOR = Xor; MOV = Mov; ARSH = Arsh;
+    MOD = Mod; SMOD = Smod; XOR = Xor; MOV = Mov;
 }
 
 /// 64-bit arithmetic. Division by zero gives 0, remainder by zero the dividend; shifts use six bits.
@@ -36,6 +36,7 @@ pub(crate) fn alu64(op: u8, a: u64, b: u64) -> u64 {
         SMOD => (a as i64).wrapping_rem(b as i64) as u64,
         XOR => a ^ b,
         MOV => b,
+        // Arsh, the only one left.
         _ => ((a as i64) >> (b & 63)) as u64,
     }
 }

@@ -194,6 +194,7 @@ unsafe fn call_host(m: *mut Machine, mem: *mut Memory, index: u32) -> Option<Sig
     let (machine, memory) = unsafe { (&mut *m, &mut *mem) };
     // The embedder may have put another memory in place of this one.
     machine.frame_top = memory.frame_tops[machine.depth];
+    memory.touch_frame(machine.depth);
     match result {
         Ok(value) => {
             machine.regs[0] = value;
