@@ -1,7 +1,7 @@
 //! Every row of the table: slots to operation to slots, and through text in every style.
 
 use proptest::prelude::*;
-use skep_isa::asm::{Dialect, assemble};
+use skep_isa::asm::{Assembler, Assembly, Dialect, assemble};
 use skep_isa::disasm::{Disassembler, Style, disassemble};
 use skep_isa::{
     Endian, Field, Insn, Op, ROWS, Row, bytes_from_slots, decode, decode_all, encode, row_at, rows_of,
@@ -10,6 +10,16 @@ use skep_isa::{
 
 const STYLES: [(Style, Dialect); 3] =
     [(Style::Kernel, Dialect::Kernel), (Style::Llvm, Dialect::Kernel), (Style::Mnemonic, Dialect::Mnemonic)];
+
+thread_local! {
+    /// Made once, not once a line.
+    static ASSEMBLERS: [Assembler<'static>; 2] = [Dialect::Kernel, Dialect::Mnemonic].map(Assembler::new);
+}
+
+fn read(text: &str, dialect: Dialect) -> Assembly {
+    let assembled = ASSEMBLERS.with(|both| both[usize::from(dialect == Dialect::Mnemonic)].assemble(text));
+    assembled.unwrap_or_else(|e| panic!("{dialect:?}\n{text}\n{e}"))
+}
 
 /// The slots of a row with these operands, where it has them.
 fn slots(row: &Row, dst: u8, src: u8, off: i16, imm: i32, next: i32) -> Vec<Insn> {
@@ -59,8 +69,7 @@ fn check(row: &Row, insns: &[Insn]) {
     }
     for (style, dialect) in STYLES {
         let text = Disassembler::new(style).insn(insns, 0).expect("it has been decoded");
-        let back = assemble(&text, dialect).unwrap_or_else(|e| panic!("{style:?} `{text}`: {e}"));
-        assert_eq!(back.insns, insns, "{style:?} `{text}`");
+        assert_eq!(read(&text, dialect).insns, insns, "{style:?} `{text}`");
     }
 }
 
@@ -90,8 +99,7 @@ proptest! {
         let insns: Vec<Insn> = parts.into_iter().flat_map(|(_, slots)| slots).collect();
         for (style, dialect) in STYLES {
             let text = disassemble(&insns, style);
-            let back = assemble(&text, dialect).unwrap_or_else(|e| panic!("{style:?}\n{text}\n{e}"));
-            prop_assert_eq!(&back.insns, &insns, "{:?}\n{}", style, text);
+            prop_assert_eq!(&read(&text, dialect).insns, &insns, "{:?}\n{}", style, text);
         }
     }
 
