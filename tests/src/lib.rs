@@ -5,3 +5,4 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod damage;
