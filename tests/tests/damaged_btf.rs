@@ -78,7 +78,11 @@ fn walk(btf: &Btf, good: &Btf) {
                 }
             }
         }
-        let _ = solver.solve(&Reloc { type_id: TypeId(u32::MAX), access: "0", kind: RelocKind::from_number(0).unwrap() });
+        let _ = solver.solve(&Reloc {
+            type_id: TypeId(u32::MAX),
+            access: "0",
+            kind: RelocKind::from_number(0).unwrap(),
+        });
     }
     for endian in [Endian::Little, Endian::Big] {
         let again = Btf::parse(&btf.to_bytes(endian)).expect("what is written can be read");
@@ -119,7 +123,8 @@ fn run(count: u64) {
         let good = Btf::parse(original).unwrap();
         let mut bytes = original.clone();
         damage(&mut bytes, &mut Random::new(number));
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&name, &bytes, &good, &mut most)));
+        let checked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&name, &bytes, &good, &mut most)));
         assert!(checked.is_ok(), "{name}: panicked");
     }
     println!(

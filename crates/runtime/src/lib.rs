@@ -26,3 +26,13 @@ mod world;
 pub use errno::Errno;
 pub use live::Live;
 pub use world::{Clock, Layer, Task, World};
+
+/// The map types that this world makes.
+pub fn map_types() -> impl Iterator<Item = skep_abi::MapType> {
+    map::TYPES.iter().map(|row| row.map_type)
+}
+
+/// The helpers that this world serves, each perhaps to some types of program only.
+pub fn helpers() -> impl Iterator<Item = skep_abi::HelperId> {
+    helper::ROWS.iter().map(|row| row.id)
+}

@@ -394,7 +394,11 @@ impl Memory {
             .checked_sub(near.start)
             .is_some_and(|d| (near.len as u64).checked_sub(len as u64).is_some_and(|room| d <= room));
         if !inside {
-            return Err(fault(FaultKind::OutOfBounds, Some(near)));
+            // A null pointer is no near miss of the packet.
+            let null = addr < PACKET_BASE;
+            let (kind, near) =
+                if null { (FaultKind::Unmapped, None) } else { (FaultKind::OutOfBounds, Some(near)) };
+            return Err(fault(kind, near));
         }
         if write && region.protection == Protection::ReadOnly {
             return Err(fault(FaultKind::ReadOnly, Some(near)));

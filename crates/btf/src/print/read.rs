@@ -83,8 +83,9 @@ impl<'a, 'd> Reader<'a, 'd> {
     fn int(&self, t: Type<'a>, at: usize) -> Result<Value<'a>, BtfError> {
         let size = t.size().unwrap_or(0);
         let Some(int) = t.int() else { return Ok(Value::Bytes(Vec::new())) };
-        if u32::from(int.bits) == size * 8 || int.bits == 0 {
-            return Ok(integer(t, self.number(t, at, size as usize)?, size * 8));
+        let whole = size.saturating_mul(8);
+        if u32::from(int.bits) == whole || int.bits == 0 {
+            return Ok(integer(t, self.number(t, at, size as usize)?, whole));
         }
         // An integer that is narrower than its bytes: the old way to write bitfields.
         self.bits(t, at as u64 * 8 + u64::from(int.offset), int.bits.into())

@@ -1,6 +1,9 @@
 //! The engines: everything that can make something of a corpus file. A new one is a file here and a line in [`ENGINES`].
 
 mod text;
+mod world;
+
+use skep_isa::Endian;
 
 use super::case::{Case, Observed};
 
@@ -28,4 +31,8 @@ pub trait Engine: Sync {
 }
 
 /// All of them. The first that observes is the reference for blessing.
-pub static ENGINES: &[&dyn Engine] = &[&text::Text];
+pub static ENGINES: &[&dyn Engine] = &[
+    &text::Text,
+    &world::World { name: "interp", endian: Endian::Little },
+    &world::World { name: "interp-be", endian: Endian::Big },
+];
