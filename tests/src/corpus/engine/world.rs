@@ -48,7 +48,7 @@ fn observe(backend: &dyn Backend, case: &Case, endian: Endian) -> Result<Observe
     fill(case, loaded.as_mut())?;
     let header = &case.header;
     let mem = header.mem.as_deref();
-    let packet = if mem.is_some() { &[] } else { case.packet() };
+    let packet = if takes_packet(case) { case.packet() } else { &[] };
     let input = TestRun { packet, ctx: header.ctx.as_deref(), mem, ..TestRun::default() };
     let mut observed = Observed::default();
     match loaded.test_run("main", &input) {
@@ -64,6 +64,13 @@ fn observe(backend: &dyn Backend, case: &Case, endian: Endian) -> Result<Observe
     }
     observed.events = loaded.take_events().iter().map(spell_event).collect();
     Ok(observed)
+}
+
+/// Plain memory and raw contexts come without a packet.
+fn takes_packet(case: &Case) -> bool {
+    const RAW: [ProgType; 4] =
+        [ProgType::RAW_TRACEPOINT, ProgType::TRACEPOINT, ProgType::KPROBE, ProgType::SYSCALL];
+    case.header.mem.is_none() && case.header.prog.is_none_or(|prog| !RAW.contains(&prog))
 }
 
 /// A trap and a refusal are answers; anything else is a fault of the file or the backend.
