@@ -1,6 +1,7 @@
 //! skep: one import path for all of BPF in userspace, and the embedder's API.
 //!
 //! * [`Vm`] runs one program: bytes, assembler text or an ELF function; helpers are Rust closures; memory in, r0 out.
+//! * [`Xdp`] and [`Tc`] run a program over packets, with its maps and the kernel's helpers.
 //! * [`capture`] reads and writes pcap and pcapng.
 //! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`vm`], [`runtime`], [`backend`],
 //!   [`diag`].
@@ -17,10 +18,12 @@ pub mod capture;
 mod error;
 mod helper;
 mod machine;
+mod packet;
 
 pub use error::Error;
 pub use helper::{Answer, Argument, HelperFn, WithMemory};
 pub use machine::Vm;
+pub use packet::{Action, PacketProgram, Tc, TcAction, Verdict, Xdp, XdpAction};
 
 pub use skep_abi as abi;
 pub use skep_backend as backend;
