@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::parse::{Reference, references};
 use crate::strings::Strings;
-use crate::{Btf, BtfError, Endian, FuncLinkage, Int, IntEncoding, Kind, TypeId, VarLinkage, VarSecInfo};
+use crate::{
+    Btf, BtfError, Endian, FuncLinkage, Int, IntEncoding, Kind, Type, TypeId, VarLinkage, VarSecInfo,
+};
 
 /// Builds a [`Btf`].
 ///
@@ -246,6 +248,41 @@ impl Builder {
             }
         }
         Ok(shift)
+    }
+
+    /// Appends those types of `other` (which must not be split) that are to be kept, and gives their new ids by their
+    /// old ones, `void` for what was dropped. For linkers, which make DATASECs anew and drop what is resolved.
+    ///
+    /// # Errors
+    /// If `other` is split.
+    pub fn append_kept(
+        &mut self,
+        other: &Btf,
+        mut keep: impl FnMut(Type<'_>) -> bool,
+    ) -> Result<Vec<TypeId>, BtfError> {
+        if other.base.is_some() {
+            return Err(BtfError::new("split BTF can't be appended without its base"));
+        }
+        let mut ids = vec![TypeId::VOID];
+        let mut next = self.next_id().0;
+        for t in other.own_types() {
+            let kept = keep(t);
+            ids.push(if kept { TypeId(next) } else { TypeId::VOID });
+            next += u32::from(kept);
+        }
+        for t in other.own_types().filter(|t| ids[t.id().0 as usize] != TypeId::VOID) {
+            let start = self.words.len();
+            self.starts.push(start as u32);
+            self.words.extend_from_slice(t.words);
+            for (at, reference) in references(t.kind(), t.words) {
+                self.words[start + at] = match reference {
+                    // References inside `other` were checked when it was read.
+                    Reference::Type(id) => ids.get(id as usize).map_or(0, |id| id.0),
+                    Reference::Name(offset) => self.string(other.string(offset).unwrap_or("")),
+                };
+            }
+        }
+        Ok(ids)
     }
 
     /// The finished BTF.

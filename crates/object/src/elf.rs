@@ -16,6 +16,7 @@ use crate::ObjectError;
 use crate::limits::{Budget, Limits};
 
 mod names;
+pub(crate) mod write;
 
 use names::name_at;
 
@@ -42,6 +43,7 @@ pub(crate) struct Section<'d> {
     pub(crate) kind: u32,
     pub(crate) flags: u64,
     pub(crate) size: u64,
+    pub(crate) align: u64,
     data: Option<&'d [u8]>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Symbol<'d> {
     pub(crate) kind: u8,
     /// `STB_*`.
     pub(crate) bind: u8,
+    /// `STV_*`, in the low bits.
+    pub(crate) other: u8,
     pub(crate) place: Place,
 }
 
@@ -150,6 +154,7 @@ impl<'d> File<'d> {
                 kind: s.sh_type(endian),
                 flags: s.sh_flags(endian),
                 size: s.sh_size(endian),
+                align: s.sh_addralign(endian),
                 data: s.data(endian, bytes).ok(),
             });
         }
@@ -203,6 +208,7 @@ impl<'d> File<'d> {
                 size: s.st_size(endian),
                 kind: s.st_type(),
                 bind: s.st_bind(),
+                other: s.st_other(),
                 place,
             });
         }

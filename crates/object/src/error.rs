@@ -9,6 +9,7 @@ pub struct ObjectError(Box<Inner>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Inner {
     message: String,
+    file: Option<String>,
     section: Option<String>,
     offset: Option<u64>,
     symbol: Option<String>,
@@ -33,6 +34,13 @@ impl ObjectError {
     #[must_use]
     pub(crate) fn in_section(mut self, section: impl AsRef<str>) -> Self {
         self.0.section.get_or_insert_with(|| cut(section));
+        self
+    }
+
+    /// The same, with the file that it is about, where there are several.
+    #[must_use]
+    pub(crate) fn in_file(mut self, file: impl AsRef<str>) -> Self {
+        self.0.file.get_or_insert_with(|| cut(file));
         self
     }
 
@@ -62,6 +70,11 @@ impl ObjectError {
     pub(crate) fn over_limit(mut self) -> Self {
         self.0.over_limit = true;
         self
+    }
+
+    /// The file that it is about, where several were given.
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
     }
 
     /// The section that it is about.
@@ -102,7 +115,10 @@ pub(crate) fn cut(text: impl AsRef<str>) -> String {
 
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { message, section, offset, symbol, .. } = &*self.0;
+        let Inner { message, file, section, offset, symbol, .. } = &*self.0;
+        if let Some(file) = file {
+            write!(f, "{file}: ")?;
+        }
         if let Some(section) = section {
             write!(f, "section `{section}`")?;
             if let Some(offset) = offset {

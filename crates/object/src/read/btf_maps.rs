@@ -22,7 +22,7 @@ const PROG_ARRAY: MapType = MapType(3);
 const PIN_BY_NAME: u32 = 1;
 
 /// Fills in what the compiler leaves to the loader: sizes of DATASECs, and offsets of their global variables.
-pub(super) fn place_variables(file: &File<'_>, btf: &mut Btf) {
+pub(crate) fn place_variables(file: &File<'_>, btf: &mut Btf) {
     let sections: HashMap<&str, &Section<'_>> = file.sections.iter().rev().map(|s| (&*s.name, s)).collect();
     let datasecs: Vec<(TypeId, &Section<'_>)> = btf
         .own_types()

@@ -26,6 +26,7 @@ use crate::error::cut;
 use crate::limits::Budget;
 use crate::{ExternKind, Limits, MapSpec, ObjectError, Part, Problem, Program, Spec};
 
+pub(crate) use btf_maps::place_variables;
 use ext::Records;
 use functions::{FnId, Functions};
 use places::Places;
