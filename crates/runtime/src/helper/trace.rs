@@ -28,7 +28,7 @@ pub(super) fn trace_printk(env: &mut Env, frame: &mut Frame<'_>, args: [u64; 5])
 /// The array of 64-bit arguments that a program passes.
 fn arguments(frame: &Frame<'_>, data: u64, len: u64) -> Result<Result<Vec<u64>, Errno>, Stop> {
     let len = size(len);
-    if len % 8 != 0 || len > MAX_ARGS * 8 || (len > 0 && data == 0) {
+    if !len.is_multiple_of(8) || len > MAX_ARGS * 8 || (len > 0 && data == 0) {
         return Ok(Err(Errno::EINVAL));
     }
     let words = (0..len as u64).step_by(8).map(|at| frame.memory.read_u64(data.wrapping_add(at)));

@@ -60,7 +60,7 @@ impl Given {
         if field(CTX_DATA_META) != 0 || field(CTX_DATA_END) as usize != packet {
             return Err("data_meta must be 0 and data_end the length of the data");
         }
-        if meta > MAX_META || meta % 4 != 0 || meta > packet {
+        if meta > MAX_META || !meta.is_multiple_of(4) || meta > packet {
             return Err("data, the length of the metadata, must be a multiple of 4 up to 252");
         }
         if field(CTX_EGRESS) != 0 {
@@ -174,7 +174,7 @@ impl Buff {
             return Err(Errno::EINVAL);
         }
         let len = self.data - meta;
-        if len > MAX_META || len % 4 != 0 {
+        if len > MAX_META || !len.is_multiple_of(4) {
             return Err(Errno::EACCES);
         }
         self.reveal(memory, meta);

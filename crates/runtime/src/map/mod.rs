@@ -22,6 +22,8 @@ mod queue;
 mod ringbuf;
 mod table;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use skep_abi::MapType;
 use skep_isa::Endian;
