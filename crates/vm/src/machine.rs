@@ -308,7 +308,7 @@ impl Machine {
         if depth + 1 >= MAX_FRAMES {
             return None;
         }
-        let callee_saved = self.callee_saved();
+        let callee_saved = self.some_regs::<4>(6);
         self.frames[depth] =
             Saved { pc, entry: self.entry, image: self.image, callee_saved, may_goto: self.may_goto };
         self.entry = entry;
@@ -320,11 +320,11 @@ impl Machine {
         Some(())
     }
 
-    /// r6 to r9, read one by one: a wider read would wait for the narrow writes before it.
+    /// Registers from `first` on, read one by one: a wider read would wait for the narrow writes before it.
     #[inline(always)]
-    fn callee_saved(&self) -> [u64; 4] {
+    pub(crate) fn some_regs<const N: usize>(&self, first: usize) -> [u64; N] {
         // SAFETY: references are valid for reads; volatile only keeps the reads apart.
-        std::array::from_fn(|i| unsafe { (&raw const self.regs[6 + i]).read_volatile() })
+        std::array::from_fn(|i| unsafe { (&raw const self.regs[first + i]).read_volatile() })
     }
 
     /// Closes the current frame and gives where to go on. `None` if the run, or the callback, is over.

@@ -183,7 +183,7 @@ unsafe fn halt(pc: *const Code, m: *mut Machine, fuel: i64, trap: Trap) -> Signa
 unsafe fn call_host(m: *mut Machine, mem: *mut Memory, index: u32) -> Option<Signal> {
     // SAFETY: the caller's promise. While the host holds the frame, nobody uses `m` and `mem` but through it.
     let (machine, memory) = unsafe { (&mut *m, &mut *mem) };
-    let args = [machine.regs[1], machine.regs[2], machine.regs[3], machine.regs[4], machine.regs[5]];
+    let args = machine.some_regs::<5>(1);
     let Some(host) = machine.host else {
         return Some(machine.halt(Trap::host("no host")));
     };
