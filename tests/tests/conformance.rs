@@ -148,14 +148,19 @@ fn calls() {
     check(&[
         ("mov r1, 11\ncall 5\nexit", &[], 11),
         ("mov r1, 12\nmov r7, 5\ncall r7\nexit", &[], 12),
-        ("mov r6, 1\ncall local twice\nadd r0, r6\nexit\ntwice:\nmov r6, 20\nmov r0, r6\nadd r0, r6\nexit", &[], 41),
+        (
+            "mov r6, 1\ncall local twice\nadd r0, r6\nexit\ntwice:\nmov r6, 20\nmov r0, r6\nadd r0, r6\nexit",
+            &[],
+            41,
+        ),
     ]);
 }
 
 #[test]
 fn big_endian_programs_see_big_endian_memory() {
     let bytes = [0x11, 0x22, 0x33, 0x44];
-    let (r0, after) = run("ldxh r0, [r1+1]\nstw [r1], 0x01020304\nexit", &bytes, Endian::Big).expect("it runs");
+    let (r0, after) =
+        run("ldxh r0, [r1+1]\nstw [r1], 0x01020304\nexit", &bytes, Endian::Big).expect("it runs");
     assert_eq!((r0, after.as_slice()), (0x2233, &[1, 2, 3, 4][..]));
     let swapped = run("lddw r0, 0x1122334455667788\nle16 r0\nexit", &[0], Endian::Big).map(|r| r.0);
     assert_eq!(swapped, Ok(0x8877));

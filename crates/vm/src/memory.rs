@@ -379,6 +379,7 @@ impl Memory {
     fn locate(&self, addr: u64, len: usize, write: bool) -> Result<(RegionId, usize), Fault> {
         let fault = |kind, near| Fault { addr, len, write, kind, near };
         let opened = |id: &RegionId| !(self.touched + 1..=MAX_FRAMES).contains(&(id.0 as usize));
+        // A null pointer is no near miss of the packet.
         let found = RegionId::of(addr)
             .filter(|_| addr >= PACKET_BASE)
             .filter(opened)
@@ -394,11 +395,7 @@ impl Memory {
             .checked_sub(near.start)
             .is_some_and(|d| (near.len as u64).checked_sub(len as u64).is_some_and(|room| d <= room));
         if !inside {
-            // A null pointer is no near miss of the packet.
-            let null = addr < PACKET_BASE;
-            let (kind, near) =
-                if null { (FaultKind::Unmapped, None) } else { (FaultKind::OutOfBounds, Some(near)) };
-            return Err(fault(kind, near));
+            return Err(fault(FaultKind::OutOfBounds, Some(near)));
         }
         if write && region.protection == Protection::ReadOnly {
             return Err(fault(FaultKind::ReadOnly, Some(near)));
