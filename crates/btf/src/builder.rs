@@ -104,6 +104,18 @@ impl Builder {
         id
     }
 
+    /// Appends a whole type as it stands and gives where its words begin.
+    pub(crate) fn push_words(&mut self, words: &[u32]) -> usize {
+        let start = self.words.len();
+        self.starts.push(start as u32);
+        self.words.extend_from_slice(words);
+        start
+    }
+
+    pub(crate) fn set_word(&mut self, at: usize, word: u32) {
+        self.words[at] = word;
+    }
+
     /// An INT that fills its `size` bytes.
     pub fn int(&mut self, name: &str, size: u32, encoding: IntEncoding) -> TypeId {
         let bits = u8::try_from(size.saturating_mul(8)).unwrap_or(u8::MAX);
@@ -236,9 +248,7 @@ impl Builder {
         }
         let shift = self.next_id().0 - 1;
         for t in other.own_types() {
-            self.starts.push(self.words.len() as u32);
-            let start = self.words.len();
-            self.words.extend_from_slice(t.words);
+            let start = self.push_words(t.words);
             for (at, reference) in references(t.kind(), t.words) {
                 self.words[start + at] = match reference {
                     Reference::Type(0) => 0,

@@ -19,6 +19,7 @@
 mod builder;
 pub mod c;
 pub mod core;
+mod dedup;
 mod error;
 pub mod ext;
 mod index;
@@ -32,6 +33,7 @@ mod types;
 mod write;
 
 pub use builder::{Builder, NewMember};
+pub use dedup::{Deduped, dedup};
 pub use error::BtfError;
 pub use kind::{FuncLinkage, IntEncoding, Kind, VarLinkage};
 pub use layout::MAX_DEPTH;

@@ -1,0 +1,158 @@
+//! Partition refinement over the graph of types.
+//!
+//! To begin with, types that look alike by themselves are in one class. A class is split when its members'
+//! references lead to different classes; whoever refers to a part that moved is looked at again. The
+//! largest part keeps the class, so that a type moves at most log(types) times.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::parse::{Reference, references};
+use crate::{Btf, BtfError, Kind, TypeId};
+
+/// References that may be looked at for each word of BTF, and besides. The kernel's types need fewer than ten.
+const WORK: usize = 256;
+const MORE_WORK: usize = 1 << 20;
+
+/// The types of a BTF as nodes, `void` included.
+pub(super) struct Graph<'a> {
+    btf: &'a Btf,
+    /// Types that each type refers to, in order.
+    targets: Vec<Vec<u32>>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(btf: &'a Btf) -> Self {
+        let mut targets = vec![Vec::new()];
+        targets.extend(btf.types().map(|t| {
+            let ids = references(t.kind(), t.words).filter_map(|(_, reference)| match reference {
+                Reference::Type(id) => Some(id),
+                Reference::Name(_) => None,
+            });
+            ids.collect::<Vec<u32>>()
+        }));
+        Self { btf, targets }
+    }
+
+    /// Classes of equal types, where `stand_ins[id]` is taken wherever `id` is referred to.
+    ///
+    /// # Errors
+    /// If the references would have to be looked at too often.
+    pub(super) fn refine(&self, stand_ins: &[u32]) -> Result<Vec<u32>, BtfError> {
+        let mut budget = WORK * self.btf.words.len() + MORE_WORK;
+        let mut partition = self.by_looks();
+        let mut referrers = vec![Vec::new(); self.targets.len()];
+        for (id, targets) in self.targets.iter().enumerate() {
+            for &target in targets {
+                referrers[stand_ins[target as usize] as usize].push(id as u32);
+            }
+        }
+        let mut suspects: Vec<u32> = (0..self.targets.len() as u32).collect();
+        while !suspects.is_empty() {
+            let mut by_class: HashMap<u32, Vec<u32>> = HashMap::new();
+            suspects.sort_unstable();
+            suspects.dedup();
+            for &id in &suspects {
+                by_class.entry(partition.class[id as usize]).or_default().push(id);
+            }
+            suspects.clear();
+            for (class, ids) in by_class {
+                let mut parts: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
+                if partition.members[class as usize].len() == 1 {
+                    continue;
+                }
+                for id in ids {
+                    let work = 1 + self.targets[id as usize].len();
+                    let spent = || BtfError::new("the types are too entangled to be told apart");
+                    budget = budget.checked_sub(work).ok_or_else(spent)?;
+                    let leads_to = |&t: &u32| partition.class[stand_ins[t as usize] as usize];
+                    parts
+                        .entry(self.targets[id as usize].iter().map(leads_to).collect())
+                        .or_default()
+                        .push(id);
+                }
+                for moved in partition.split(class, parts.into_values().collect()) {
+                    suspects.extend_from_slice(&referrers[moved as usize]);
+                }
+            }
+        }
+        Ok(partition.class)
+    }
+
+    /// Classes of types that are alike but for what they refer to.
+    fn by_looks(&self) -> Partition {
+        let mut symbols: HashMap<&str, u32> = HashMap::new();
+        let mut looks: HashMap<Vec<u32>, u32> = HashMap::new();
+        let mut partition = Partition { class: Vec::new(), members: Vec::new(), place: Vec::new() };
+        for id in 0..self.targets.len() as u32 {
+            let Some(t) = self.btf.ty(TypeId(id)) else { continue };
+            let mut look = t.words.to_vec();
+            for (at, reference) in references(t.kind(), t.words) {
+                look[at] = match reference {
+                    Reference::Type(_) => 0,
+                    Reference::Name(offset) => {
+                        let next = symbols.len() as u32;
+                        *symbols.entry(self.btf.string(offset).unwrap_or("")).or_insert(next)
+                    }
+                };
+            }
+            if matches!(t.kind(), Kind::Var | Kind::Datasec | Kind::Void) {
+                look.push(id);
+            }
+            let next = looks.len() as u32;
+            let class = *looks.entry(look).or_insert(next);
+            if class == next {
+                partition.members.push(Vec::new());
+            }
+            partition.class.push(class);
+            partition.place.push(partition.members[class as usize].len() as u32);
+            partition.members[class as usize].push(id);
+        }
+        partition
+    }
+}
+
+struct Partition {
+    class: Vec<u32>,
+    members: Vec<Vec<u32>>,
+    /// Where each type stands among the members of its class.
+    place: Vec<u32>,
+}
+
+impl Partition {
+    /// Splits a class into these parts and what is left of it; gives the types that moved. The rest, which
+    /// nobody suspects, is alike in itself and unlike all parts.
+    fn split(&mut self, class: u32, mut parts: Vec<Vec<u32>>) -> Vec<u32> {
+        let suspected: usize = parts.iter().map(Vec::len).sum();
+        let rest = self.members[class as usize].len() - suspected;
+        let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+        if rest == 0 || rest < largest {
+            // The largest part stays, and the rest moves with the others.
+            let stays = parts.iter().position(|p| p.len() == largest).unwrap_or(0);
+            let stays = parts.swap_remove(stays);
+            if rest > 0 {
+                let suspects: HashSet<u32> = parts.iter().flatten().chain(&stays).copied().collect();
+                let members = &self.members[class as usize];
+                parts.push(members.iter().copied().filter(|id| !suspects.contains(id)).collect());
+            }
+        }
+        for part in &parts {
+            let new = self.members.len() as u32;
+            for (place, &id) in part.iter().enumerate() {
+                self.remove(id, class);
+                self.class[id as usize] = new;
+                self.place[id as usize] = place as u32;
+            }
+            self.members.push(part.clone());
+        }
+        parts.concat()
+    }
+
+    fn remove(&mut self, id: u32, class: u32) {
+        let members = &mut self.members[class as usize];
+        let place = self.place[id as usize];
+        members.swap_remove(place as usize);
+        if let Some(&filler) = members.get(place as usize) {
+            self.place[filler as usize] = place;
+        }
+    }
+}
