@@ -6,9 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use object::{Object, ObjectSection};
 use peak_alloc::PeakAlloc;
 use skep_btf::core::{Reloc, RelocKind, Solver};
-use skep_btf::{Btf, Endian, TypeId, print, raw};
+use skep_btf::ext::BtfExt;
+use skep_btf::{Btf, Builder, Endian, TypeId, c, dedup, print, raw};
 use skep_object::Spec;
 use skep_tests::damage::{Random, damage};
 
@@ -68,7 +70,14 @@ fn walk(btf: &Btf, good: &Btf) {
         }
         let _ = btf.named(t.name()).count();
     }
-    let _ = raw::dump(btf);
+    let _ = (raw::dump(btf), c::dump(btf));
+    let mut both = Builder::new(good.endian());
+    both.append(good).unwrap();
+    both.append(btf).unwrap();
+    let both = both.finish().unwrap();
+    if let Ok(merged) = dedup(&both, None) {
+        assert!(good.len() <= both.len() && merged.btf.len() <= both.len());
+    }
     for (local, target) in [(btf, good), (good, btf)] {
         let mut solver = Solver::new(local, target);
         for t in local.own_types().take(200) {
@@ -142,7 +151,37 @@ fn run(count: u64) {
 
 #[test]
 fn damaged_types() {
+    // One after the other: what is measured is the whole process.
     run(300);
+    damaged_code_information();
+}
+
+/// `.BTF.ext` beside types that are as they were, and beside those of another object.
+fn damaged_code_information() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("objects");
+    let read = |name: &str| {
+        let file = std::fs::read(root.join(name)).unwrap();
+        let elf = object::File::parse(&*file).unwrap();
+        let section = |name| elf.section_by_name(name).unwrap().data().unwrap().to_vec();
+        (Btf::parse(&section(".BTF")).unwrap(), section(".BTF.ext"))
+    };
+    let (btf, original) = read("core_fields.o");
+    let (other, _) = read("core_enums.o");
+    assert!(BtfExt::parse(&original, &btf).is_ok() && BtfExt::parse(&original, &other).is_err());
+    let mut parsed = 0;
+    for number in 0..3_000 {
+        let mut bytes = original.clone();
+        damage(&mut bytes, &mut Random::new(number));
+        for btf in [&btf, &other] {
+            let (ext, peak) = peak_of(|| BtfExt::parse(&bytes, btf));
+            assert!(peak <= parse_bound(bytes.len()), "damage {number}: took {peak} bytes");
+            if let Ok(ext) = ext {
+                parsed += 1;
+                assert_eq!(BtfExt::parse(&ext.to_bytes(Endian::Big), btf).as_ref(), Ok(&ext), "{number}");
+            }
+        }
+    }
+    assert!(parsed > 100, "only {parsed} still parse");
 }
 
 #[test]

@@ -240,6 +240,9 @@ impl Reader<'_> {
             if !self.btf.has_string(name) {
                 return fail(format!("has a section name outside the string section ({name:#x})"));
             }
+            if count == 0 {
+                return fail("has a section without records".into());
+            }
             let body = &words[pos + 2..];
             let Some(body) = (count as usize).checked_mul(record).and_then(|n| body.get(..n)) else {
                 return fail(format!("says that it has {count} records, more than fit"));
