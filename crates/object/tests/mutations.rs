@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use skep_object::{Limits, Spec};
+use skep_object::{Input, Limits, Spec};
 
 /// Counts what is allocated now, and the most that ever was.
 struct Counting;
@@ -89,6 +89,18 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// Links a damaged object with a whole one: an object, which can be read, or an error. Answers the peak.
+fn link(bytes: &[u8], whole: &[u8]) -> usize {
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let inputs = [("damaged", bytes), ("whole", whole)].map(|(name, bytes)| Input { name, bytes });
+    if let Ok(linked) = skep_object::link(&inputs) {
+        let read = Spec::from_elf(&linked);
+        assert!(read.is_ok(), "{:?}", read.err());
+    }
+    PEAK.load(Relaxed) - before
+}
+
 fn objects() -> Vec<(String, Vec<u8>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/objects");
     let files = std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path());
@@ -120,6 +132,7 @@ fn run(count: u64) {
     let objects = objects();
     // Far below the default, so that the test is about the accounting and not about the size of the files.
     let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+    let whole = &objects.iter().find(|o| o.0 == "link_weak.o").unwrap().1;
     let (mut most, mut readable) = (0, 0);
     let start = std::time::Instant::now();
     let mut slowest = std::time::Duration::ZERO;
@@ -134,6 +147,9 @@ fn run(count: u64) {
         let Ok((peak, fine)) = result else { panic!("{name}, mutation {number}: panicked") };
         assert!(peak <= bound(&limits, bytes.len()), "{name}, mutation {number}: {peak} bytes");
         most = most.max(peak);
+        let result = std::panic::catch_unwind(|| link(&bytes, whole));
+        let Ok(peak) = result else { panic!("{name}, mutation {number}: panicked in the linker") };
+        assert!(peak <= bound(&limits, bytes.len() + whole.len()), "{name}, mutation {number}: {peak} bytes");
         readable += u64::from(fine);
     }
     println!(

@@ -58,13 +58,13 @@ pub fn link(inputs: &[Input<'_>]) -> Result<Vec<u8>, ObjectError> {
     }
     let mut table = Table::default();
     for (n, (file, input)) in files.iter().zip(inputs).enumerate() {
-        table.add(file, &linker.places[n], input.name).map_err(|e| of(input, e))?;
+        table.add(file, &linker.places[n], input.name, &mut budget).map_err(|e| of(input, e))?;
     }
     for (n, (file, input)) in files.iter().zip(inputs).enumerate() {
-        linker.add_relocs(file, n, &table).map_err(|e| of(input, e))?;
+        linker.add_relocs(file, n, &table, &mut budget).map_err(|e| of(input, e))?;
     }
     linker.output.symbols = table.symbols;
-    types::join(&files, &linker.places, &mut linker.output)?;
+    types::join(&files, &linker.places, &mut linker.output, &mut budget)?;
     Ok(linker.output.to_bytes())
 }
 
@@ -114,7 +114,6 @@ impl Linker {
     fn add_section(&mut self, s: &Section<'_>, budget: &mut Budget) -> Result<(usize, u64), ObjectError> {
         let fail = |why: String| ObjectError::new(why).in_section(&*s.name);
         let data = s.data()?;
-        budget.take(data.len(), 1, "the linked sections")?;
         let align = s.align.max(1);
         if !align.is_power_of_two() || align > MAX_ALIGN {
             return Err(fail(format!("alignment of {align} bytes is not possible")));
@@ -138,6 +137,9 @@ impl Linker {
         }
         let too_large = || fail("is too large".into());
         let base = out.size.checked_next_multiple_of(align).ok_or_else(too_large)?;
+        if !s.is_nobits() {
+            budget.take(data.len() + (base - out.size) as usize, 1, "the linked sections")?;
+        }
         out.size = base.checked_add(s.size).ok_or_else(too_large)?;
         out.flags |= s.flags;
         // Merged strings are data like any other from here on.
@@ -150,10 +152,17 @@ impl Linker {
         Ok((index, base))
     }
 
-    fn add_relocs(&mut self, file: &File<'_>, input: usize, table: &Table) -> Result<(), ObjectError> {
+    fn add_relocs(
+        &mut self,
+        file: &File<'_>,
+        input: usize,
+        table: &Table,
+        budget: &mut Budget,
+    ) -> Result<(), ObjectError> {
         for section in &file.sections {
             let Some(Some((index, base))) = self.places[input].get(section.index).copied() else { continue };
             let rels = file.checked_relocs(section.index).map_err(|e| e.in_section(&*section.name))?;
+            budget.take(rels.len(), size_of::<OutRel>(), "the linked relocations")?;
             for rel in rels {
                 let fail = |why: &str| ObjectError::new(why).in_section(&*section.name).at(rel.offset);
                 let symbol = table.of(input, rel.symbol).ok_or_else(|| fail("relocation against nothing"))?;

@@ -8,6 +8,7 @@ use super::Place;
 use crate::ObjectError;
 use crate::elf::write::OutSymbol;
 use crate::elf::{self as input, File, Symbol};
+use crate::limits::Budget;
 
 /// The joined table.
 #[derive(Debug, Default)]
@@ -26,9 +27,18 @@ impl Table {
     }
 
     /// Adds the symbols of an input, whose sections went to `sections`.
-    pub(super) fn add(&mut self, file: &File<'_>, sections: &[Place], name: &str) -> Result<(), ObjectError> {
+    pub(super) fn add(
+        &mut self,
+        file: &File<'_>,
+        sections: &[Place],
+        name: &str,
+        budget: &mut Budget,
+    ) -> Result<(), ObjectError> {
         let mut places = Vec::with_capacity(file.symbols.len());
         for symbol in &file.symbols {
+            // Once in the table, once in the index of names.
+            let size = size_of::<OutSymbol>() + 2 * symbol.name.len() + name.len();
+            budget.take(1, size, "the linked symbols")?;
             places.push(match moved(symbol, sections) {
                 Some(moved) if symbol.is_local() => self.push_local(moved),
                 Some(moved) if !symbol.name.is_empty() => Some(self.add_global(moved, name)?),

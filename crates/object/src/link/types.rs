@@ -13,10 +13,16 @@ use super::{Place, is_shared};
 use crate::ObjectError;
 use crate::elf::File;
 use crate::elf::write::{OutSection, Output};
+use crate::limits::Budget;
 use crate::read::place_variables;
 
 /// Joins the types, and adds them to the output.
-pub(super) fn join(files: &[File<'_>], places: &[Vec<Place>], out: &mut Output) -> Result<(), ObjectError> {
+pub(super) fn join(
+    files: &[File<'_>],
+    places: &[Vec<Place>],
+    out: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), ObjectError> {
     let defined = out.symbols.iter().filter(|s| s.section.is_some() && s.bind != elf::STB_LOCAL);
     let defined = defined.map(|s| s.name.clone()).collect();
     let mut joined = Joined {
@@ -28,7 +34,7 @@ pub(super) fn join(files: &[File<'_>], places: &[Vec<Place>], out: &mut Output) 
         any: false,
     };
     for (file, places) in files.iter().zip(places) {
-        joined.add(file, places)?;
+        joined.add(file, places, budget)?;
     }
     if !joined.any {
         return Ok(());
@@ -61,11 +67,12 @@ struct Joined {
 }
 
 impl Joined {
-    fn add(&mut self, file: &File<'_>, places: &[Place]) -> Result<(), ObjectError> {
+    fn add(&mut self, file: &File<'_>, places: &[Place], budget: &mut Budget) -> Result<(), ObjectError> {
         let Some(section) = file.section_named(".BTF") else { return Ok(()) };
         let wrong = |e: skep_btf::BtfError| ObjectError::new(e.to_string()).in_section(".BTF");
         let mut btf = Btf::parse(section.data()?).map_err(wrong)?;
         place_variables(file, &mut btf);
+        charge_names(&btf, budget)?;
         self.any = true;
         let resolved = |t: Type<'_>| is_extern(t) && self.defined.contains(t.name());
         let kept = |t: Type<'_>| match t.kind() {
@@ -80,6 +87,7 @@ impl Joined {
         }
         if let Some(section) = file.section_named(".BTF.ext") {
             let ext = BtfExt::parse(section.data()?, &btf).map_err(wrong)?;
+            charge_records(&btf, &ext, budget)?;
             self.add_ext(&btf, &ext, &ids, &bases);
         }
         Ok(())
@@ -137,6 +145,39 @@ impl Joined {
             ..*r
         });
     }
+}
+
+/// Strings may overlap in the file, and are apart in the output: charges each that is named, once.
+fn charge<'a>(strings: impl Iterator<Item = &'a str>, budget: &mut Budget) -> Result<(), ObjectError> {
+    let mut seen = HashSet::new();
+    for s in strings {
+        if seen.insert(s.as_ptr()) {
+            // Once in the text, once in the index of strings.
+            budget.take(2, s.len(), "the joined strings")?;
+        }
+    }
+    Ok(())
+}
+
+fn charge_names(btf: &Btf, budget: &mut Budget) -> Result<(), ObjectError> {
+    for t in btf.own_types() {
+        let elements = t.members().len() + t.variants().len() + t.params().len() + t.vars().len();
+        budget.take(elements + 2, 12, "the joined types")?;
+    }
+    charge(btf.own_types().flat_map(names), budget)
+}
+
+/// All names in a type.
+fn names(t: Type<'_>) -> Vec<&str> {
+    let members = t.members().map(|m| m.name);
+    let parts = t.variants().map(|v| v.name).chain(t.params().map(|p| p.name));
+    std::iter::once(t.name()).chain(members).chain(parts).collect()
+}
+
+fn charge_records(btf: &Btf, ext: &BtfExt, budget: &mut Budget) -> Result<(), ObjectError> {
+    let lines = ext.line_info.iter().flat_map(|s| &s.records).flat_map(|r| [r.file, r.text]);
+    let accesses = ext.core_relos.iter().flat_map(|s| &s.records).map(|r| r.access);
+    charge(lines.chain(accesses).filter_map(|offset| btf.string(offset)), budget)
 }
 
 /// Old name of a section to its new one, and where the input's part of it begins.
