@@ -136,6 +136,52 @@ fn text_runs_on_memory_with_maps_and_entries() {
 }
 
 #[test]
+fn text_has_maps_of_maps_and_either_byte_order() {
+    let program = "#! prog = xdp\n#! map = inner array 4 8 1\n#! map = outer hash_of_maps 4 4 2\n\
+        #! inner = outer inner\n#! entry = outer 07000000 map:inner\n#! entry = inner 00000000 2a00000000000000\n\
+        r2 = r10\nr2 += -4\n*(u32 *)(r10 - 4) = 7\nr1 = map[outer]\ncall map_lookup_elem\n\
+        if r0 == 0 goto out\nr1 = r0\nr2 = r10\nr2 += -4\n*(u32 *)(r10 - 4) = 0\ncall map_lookup_elem\n\
+        if r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\nout:\nexit\n";
+    assert_eq!(skep_with(&["run", "-", "--json"], program.as_bytes()).json()["retval"], json!(42));
+
+    let program = b"r0 = *(u16 *)(r1 + 0)\nexit\n";
+    let of = |more: &[&str]| {
+        let args = [&["run", "-", "--mem", "hex:0102", "--json"], more].concat();
+        skep_with(&args, program).json()["retval"].clone()
+    };
+    assert_eq!((of(&[]), of(&["--big-endian"])), (json!(0x0201), json!(0x0102)));
+}
+
+/// Every corpus file that a packet program can be run from gives the answer that it says, or its trap.
+#[test]
+fn corpus_files_run_as_they_are() {
+    let mut ran = 0;
+    for dir in ["alu", "jmp", "call", "atomic"] {
+        let dir = root().join("tests/corpus").join(dir);
+        for entry in std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
+            let path = entry.expect("an entry").path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(&format!("#! {key} = ")));
+            if of("engines").is_some() {
+                continue;
+            }
+            let Some(want) = of("run").filter(|w| w.chars().all(|c| c.is_ascii_hexdigit() || c == 'x'))
+            else {
+                continue;
+            };
+            let want = match want.strip_prefix("0x") {
+                Some(hex) => u64::from_str_radix(hex, 16),
+                None => want.parse(),
+            };
+            let json = skep(&["run", path.to_str().expect("a path of text"), "--json"]).json();
+            assert_eq!(json["retval"].as_u64(), want.ok(), "{}", path.display());
+            ran += 1;
+        }
+    }
+    assert!(ran > 100, "only {ran} files ran");
+}
+
+#[test]
 fn what_is_not_there_yet_is_said() {
     for (flag, value) in [("--engine", "jit"), ("--backend", "kernel")] {
         let args = ["run", "examples/l4_lb.o", "--pcap", TRAFFIC, flag, value];

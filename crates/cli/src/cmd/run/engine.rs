@@ -13,28 +13,24 @@ use crate::failure::Failure;
 /// The engine and the world.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Choice {
-    /// What runs the code
+    /// What runs the code: the checked interpreter; a jit is not there yet
     #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
     engine: Engine,
 
-    /// In which world: userspace, or Linux itself
+    /// In which world: a kernel-shaped one in this process; Linux itself is not there yet
     #[arg(long, value_name = "BACKEND", default_value = "user", help_heading = "Engine")]
     backend: Backend,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Engine {
-    /// The checked interpreter
     Interp,
-    /// Compiled code (not there yet)
     Jit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
-    /// A kernel-shaped world in this process
     User,
-    /// The running kernel (not there yet)
     Kernel,
 }
 

@@ -14,6 +14,8 @@ use crate::output::{Output, Style};
 /// How many entries of a map the text shows, and how many the JSON holds, unless all are asked for.
 const SHOWN: usize = 20;
 const KEPT: usize = 10_000;
+/// Longer values take several lines.
+const WIDE: usize = 120;
 
 /// The contents of one map.
 #[derive(Serialize)]
@@ -126,7 +128,7 @@ impl Reading<'_> {
         if let (Some(btf), Some(ty)) = (self.btf, ty)
             && let Ok(v) = btf::print::value(btf, ty, bytes, self.endian)
         {
-            return (v.to_json(), v.to_string());
+            return (v.to_json(), layout(&v));
         }
         if let (true, Ok(four)) = (key, <[u8; 4]>::try_from(bytes)) {
             let n = match self.endian {
@@ -138,6 +140,12 @@ impl Reading<'_> {
         let text = hex(bytes);
         (text.clone().into(), text)
     }
+}
+
+/// A value on one line, or on several if it is long.
+fn layout(v: &btf::print::Value<'_>) -> String {
+    let line = v.to_string();
+    if line.len() <= WIDE { line } else { format!("{v:#}") }
 }
 
 /// Bytes as pairs of hex digits.
@@ -158,9 +166,10 @@ pub(super) fn print(dumps: &[Dump], all: bool, out: &mut Output) -> Result<(), F
         let width = shown.iter().take(limit).map(|e| e.text.0.len()).max().unwrap_or(0).min(40);
         for e in shown.iter().take(limit) {
             let (key, values) = &e.text;
-            for (n, v) in values.iter().enumerate() {
+            let lines = values.iter().flat_map(|v| v.lines());
+            for (n, line) in lines.enumerate() {
                 let key = if n == 0 { key.as_str() } else { "" };
-                writeln!(out, "  {}  {v}", out.paint(Style::Name, format!("{key:width$}")))?;
+                writeln!(out, "  {}  {line}", out.paint(Style::Name, format!("{key:width$}")))?;
             }
         }
         let hidden = d.total - zeros - shown.len().min(limit);

@@ -31,7 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   skep run examples/xdp_firewall.o --pcap examples/traffic.pcapng
   skep run examples/xdp_firewall.o --pcap traffic.pcap.zst --out passed.pcapng
-  skep run examples/tc_marker.o --pcap examples/traffic.pcapng --map marks --json
+  skep run examples/tc_marker.o --pcap examples/traffic.pcapng --map classes --json
   zcat traffic.pcap.gz | skep run prog.o --type xdp --pcap -
   skep run prog.bpf --mem hex:0102030405060708    assembler text; r1 = memory, r2 = 8
 
@@ -60,6 +60,10 @@ pub(crate) struct Args {
     /// The program type, if the section name does not tell it
     #[arg(long = "type", value_name = "TYPE")]
     prog_type: Option<String>,
+
+    /// Text is a program for big-endian machines; objects say so themselves
+    #[arg(long)]
+    big_endian: bool,
 
     /// Packets: pcap or pcapng, also as .gz or .zst (`-` is stdin)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["mem", "ctx"], help_heading = "Input")]
@@ -105,7 +109,7 @@ enum ClockArg {
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     args.engine.check()?;
-    let text = read(&args.file)?;
+    let text = read(&args.file, args.big_endian)?;
     let spec = &text.spec;
     let program = choose(spec, args.prog.as_deref())?;
     let prog_type = prog_type(program, args)?;
@@ -176,7 +180,8 @@ impl<'a> Input<'a> {
         };
         let (mem, ctx) = (bytes(&args.mem, &text.mem)?, bytes(&args.ctx, &text.ctx)?);
         if mem.is_some() || ctx.is_some() || text.packet.is_some() {
-            return Ok(Self::Once { packet: text.packet.clone(), mem, ctx });
+            let packet = text.packet.clone().filter(|_| mem.is_none());
+            return Ok(Self::Once { packet, mem, ctx });
         }
         let f = Failure::new("nothing to run it on");
         Err(if forward::takes_packets(prog_type) {
@@ -188,17 +193,21 @@ impl<'a> Input<'a> {
 }
 
 /// An object or a text, told apart by its first bytes.
-fn read(file: &Path) -> Result<Text, Failure> {
+fn read(file: &Path, big_endian: bool) -> Result<Text, Failure> {
     let bytes = input::read(file)?;
     if bytes.starts_with(b"\x7fELF") {
-        return Ok(Text { spec: super::info::object(&bytes, file)?, ..Text::default() });
+        return Ok(Text::object(super::info::object(&bytes, file)?));
     }
     let label = input::label(file);
     let Ok(source) = String::from_utf8(bytes) else {
         return Err(Failure::new(format!("{label}: neither an ELF object nor assembler text")));
     };
     let name = file.file_stem().map_or("main".into(), |s| s.to_string_lossy());
-    text::read(&source, &label, &name)
+    let mut text = text::read(&source, &label, &name)?;
+    if big_endian {
+        text.spec.endian = Endian::Big;
+    }
+    Ok(text)
 }
 
 fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Program, Failure> {

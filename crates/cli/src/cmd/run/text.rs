@@ -1,10 +1,12 @@
 //! Assembler text as something to run: instructions, and what the header of a corpus file (`#! key = value`) says
-//! of them. Keys that only tests look at are passed over.
+//! of them. Keys that only tests look at are passed over. What has a header and no input runs on the corpus's packet,
+//! 00 01 02 .. 3f.
 
 use skep::abi::{AttachType, MapType, ProgType};
 use skep::isa::asm::{Assembly, RefKind};
-use skep::object::{MapSpec, Program, Reloc, RelocTarget, Spec};
+use skep::object::{InitialRef, MapSpec, Program, Reloc, RelocTarget, Spec};
 
+use super::forward;
 use crate::cmd::asm::{DialectArg, assemble};
 use crate::failure::Failure;
 use crate::input;
@@ -18,6 +20,10 @@ pub(super) struct Text {
     pub(super) ctx: Option<Vec<u8>>,
     /// Map, key and value to be put there before the run.
     pub(super) entries: Vec<(String, Vec<u8>, Vec<u8>)>,
+    /// Maps of maps, and the map that their inner maps are like.
+    inner: Vec<(String, String)>,
+    /// Map, key and what is put there: a map's name, or nothing for the program itself.
+    refs: Vec<(String, u32, Option<String>)>,
 }
 
 /// Reads a text. `name` is what the program is called.
@@ -30,6 +36,10 @@ pub(super) fn read(text: &str, file: &str, name: &str) -> Result<Text, Failure> 
         header(&mut t, &mut program, key.trim(), value.trim())
             .map_err(|f| f.context(format_args!("{file}:{}", n + 1)))?;
     }
+    if program.prog_type.is_some_and(forward::takes_packets) && t.packet.is_none() {
+        t.packet = Some((0..64).collect());
+    }
+    t.connect().map_err(|f| f.context(file))?;
     let assembly = assemble(text, DialectArg::Auto, file)?;
     program.relocs = relocs(&assembly, &t.spec, file)?;
     program.insns = assembly.insns;
@@ -45,20 +55,70 @@ fn header(t: &mut Text, p: &mut Program, key: &str, value: &str) -> Result<(), F
         "license" => t.spec.license = value.to_owned(),
         "flags" => p.flags = number(value)?,
         "map" => t.spec.maps.push(map(value)?),
-        "inner" => return Err(Failure::new("maps of maps can't be given in text yet")),
-        "entry" => {
-            let words: Vec<&str> = value.split_whitespace().collect();
-            let [map, key, value] = words.as_slice() else {
-                return Err(Failure::new("an entry is `MAP KEY VALUE`"));
-            };
-            t.entries.push(((*map).to_owned(), input::hex(key)?, input::hex(value)?));
+        "inner" => {
+            let (outer, like) = value.split_once(' ').ok_or_else(|| Failure::new("inner is `OUTER MAP`"))?;
+            t.inner.push((outer.to_owned(), like.trim().to_owned()));
         }
+        "entry" => entry(t, value)?,
         "packet" => t.packet = Some(input::hex(value)?),
         "mem" => t.mem = Some(input::hex(value)?),
         "ctx" => t.ctx = Some(input::hex(value)?),
         _ => {}
     }
     Ok(())
+}
+
+/// `MAP KEY VALUE`, where the value is hex, `map:NAME`, or `self`.
+fn entry(t: &mut Text, line: &str) -> Result<(), Failure> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [map, key, value] = words.as_slice() else {
+        return Err(Failure::new("an entry is `MAP KEY VALUE`"));
+    };
+    let (map, key) = ((*map).to_owned(), input::hex(key)?);
+    let target = match (*value, value.strip_prefix("map:")) {
+        ("self", _) => None,
+        (_, Some(name)) => Some(name.to_owned()),
+        (hex, None) => {
+            t.entries.push((map, key, input::hex(hex)?));
+            return Ok(());
+        }
+    };
+    let index =
+        key.try_into().map_err(|_| Failure::new("the key of a map of maps or programs is four bytes"))?;
+    t.refs.push((map, u32::from_le_bytes(index), target));
+    Ok(())
+}
+
+impl Text {
+    /// What an object is: nothing but itself.
+    pub(super) fn object(spec: Spec) -> Self {
+        Self { spec, ..Self::default() }
+    }
+
+    /// Gives maps of maps their inner shapes and first contents, now that all maps are known.
+    fn connect(&mut self) -> Result<(), Failure> {
+        let maps = self.spec.maps.clone();
+        let find = |name: &str| {
+            maps.iter().position(|m| m.name == name).ok_or_else(|| Failure::new(format!("no map `{name}`")))
+        };
+        for m in &mut self.spec.maps {
+            if matches!(m.map_type, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS) {
+                let like = match self.inner.iter().find(|(outer, _)| *outer == m.name) {
+                    Some((_, like)) => maps[find(like)?].clone(),
+                    None => map("inner array 4 8 1")?,
+                };
+                m.inner = Some(Box::new(like));
+            }
+        }
+        for (outer, key, target) in &self.refs {
+            let target = match target {
+                Some(name) => InitialRef::Map(find(name)?),
+                None => InitialRef::Program(0),
+            };
+            self.spec.maps[find(outer)?].initial_refs.push((*key, target));
+        }
+        Ok(())
+    }
 }
 
 fn number(text: &str) -> Result<u32, Failure> {
