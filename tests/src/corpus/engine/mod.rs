@@ -1,5 +1,6 @@
 //! The engines: everything that can make something of a corpus file. A new one is a file here and a line in [`ENGINES`].
 
+mod facade;
 mod text;
 mod world;
 
@@ -35,4 +36,5 @@ pub static ENGINES: &[&dyn Engine] = &[
     &text::Text,
     &world::World { name: "interp", endian: Endian::Little },
     &world::World { name: "interp-be", endian: Endian::Big },
+    &facade::Facade,
 ];
