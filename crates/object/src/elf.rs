@@ -237,7 +237,6 @@ impl<'d> File<'d> {
             }
         }
         for list in self.relocs.values_mut().flatten() {
-            list.retain(|r| r.kind != elf::R_BPF_NONE);
             list.sort_by_key(|r| r.offset);
         }
         Ok(())

@@ -4,8 +4,9 @@
 //! As in libbpf, the instruction decides what a relocation means and not its type: clang's types changed over the
 //! years (1, 10; 2, 3 and 4 for data), what a call and a wide load can name did not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use object::elf::R_BPF_NONE;
 use skep_isa::Insn;
 
 use super::functions::{FnId, Functions};
@@ -58,6 +59,10 @@ pub(super) fn resolve(
     for rel in file.checked_relocs(section).map_err(|e| e.in_section(&code.name))? {
         let slot = (rel.offset / Insn::BYTES as u64) as usize;
         let Some(&insn) = code.insns.get(slot) else { continue };
+        // The earliest compilers wrote R_BPF_NONE where they meant a map; where nothing can be named it means nothing.
+        if rel.kind == R_BPF_NONE && insn.opcode != CALL && !insn.is_wide() {
+            continue;
+        }
         let named = resolve_one(file, functions, places, rel, insn)
             .map_err(|e| e.in_section(code.name.as_str()).at(rel.offset));
         names.insert(slot, named);
@@ -145,6 +150,26 @@ fn function_at(functions: &Functions, section: usize, slot: Option<i64>) -> Resu
             None => format!("no function at slot {slot} of section {section}"),
         })
     })
+}
+
+/// Functions that some code calls or takes the address of.
+pub(super) fn referenced(
+    functions: &Functions,
+    names: &BTreeMap<usize, Result<SectionNames, ObjectError>>,
+) -> BTreeSet<FnId> {
+    let mut found = BTreeSet::new();
+    for code in functions.sections() {
+        let names = names.get(&code.index).and_then(|names| names.as_ref().ok());
+        for named in names.into_iter().flat_map(BTreeMap::values).flatten() {
+            if let Named::Call(id) | Named::Address(id) = named {
+                found.insert(*id);
+            }
+        }
+        let near = code.insns.iter().enumerate().filter(|(_, insn)| is_pseudo_call(**insn));
+        let near = near.filter(|(slot, _)| names.is_none_or(|names| !names.contains_key(slot)));
+        found.extend(near.filter_map(|(slot, insn)| near_call(functions, code.index, slot, *insn).ok()));
+    }
+    found
 }
 
 /// The function that a call without relocation means: it stays in its section.

@@ -3,9 +3,12 @@
 //! Bounds come from FUNC symbols. Clang before 9 wrote functions as NOTYPE symbols, so a section without FUNC
 //! symbols is cut at its global symbols, and one without those is a single function named after the section.
 //!
-//! As libbpf has it, functions in `.text` are subprograms and those elsewhere are programs; a local
-//! (static) function outside of `.text` is a subprogram too. An object with code in `.text` alone has its
-//! global functions there as programs, since it could have none otherwise.
+//! As libbpf has it, functions in `.text` are subprograms and those elsewhere are programs. A local (static) function
+//! outside of `.text`, which libbpf refuses, is a subprogram if some code refers to it, else a program (Falco's
+//! are). An object with code in `.text` alone has its global functions there as programs, since it
+//! could have none otherwise.
+
+use std::collections::BTreeSet;
 
 use skep_isa::{Endian, Insn};
 
@@ -38,8 +41,11 @@ pub(super) struct Function {
     pub(super) start: usize,
     /// One past its last slot.
     pub(super) end: usize,
-    /// A program, rather than a subprogram.
-    pub(super) is_program: bool,
+    /// A program, rather than a subprogram; of local ones only what refers to them tells.
+    is_program: bool,
+    /// A static function.
+    is_local: bool,
+    is_text: bool,
 }
 
 /// A function, by its index in [`Functions`].
@@ -78,14 +84,13 @@ impl Functions {
             let insns = slots(bytes, file.endian);
             found.sections.push(CodeSection { index: section.index, name: section.name.to_string(), insns });
         }
-        found.choose_programs(file);
+        found.choose_programs();
         Ok(found)
     }
 
-    fn choose_programs(&mut self, file: &File<'_>) {
-        let is_text = |f: &Function| file.sections.get(f.section).is_some_and(|s| s.name == ".text");
-        if self.list.iter().any(|f| f.is_program && !is_text(f)) {
-            self.list.iter_mut().filter(|f| is_text(f)).for_each(|f| f.is_program = false);
+    fn choose_programs(&mut self) {
+        if self.list.iter().any(|f| !f.is_text) {
+            self.list.iter_mut().filter(|f| f.is_text).for_each(|f| f.is_program = false);
         }
     }
 
@@ -94,9 +99,12 @@ impl Functions {
         self.list.get(id.0)
     }
 
-    /// Programs, in file order.
-    pub(super) fn programs(&self) -> impl Iterator<Item = FnId> {
-        self.list.iter().enumerate().filter(|(_, f)| f.is_program).map(|(i, _)| FnId(i))
+    /// Programs, in file order: a local function is one if it is not in `.text`, and not among the functions that
+    /// some code refers to.
+    pub(super) fn programs(&self, referenced: &BTreeSet<FnId>) -> Vec<FnId> {
+        let standing_alone = |id: FnId, f: &Function| f.is_local && !f.is_text && !referenced.contains(&id);
+        let all = self.list.iter().enumerate().map(|(i, f)| (FnId(i), f));
+        all.filter(|(id, f)| f.is_program || standing_alone(*id, f)).map(|(id, _)| id).collect()
     }
 
     /// The function that begins at a slot of a section.
@@ -140,8 +148,15 @@ fn cut(file: &File<'_>, section: &Section<'_>, bytes: &[u8]) -> Result<Vec<Funct
         starts = file.symbols_in(section.index).map(|(_, s)| s).filter(named).collect();
     }
     if starts.is_empty() {
-        let name = section.name.to_string();
-        return Ok(vec![Function { name, section: section.index, start: 0, end: slots, is_program: true }]);
+        return Ok(vec![Function {
+            name: section.name.to_string(),
+            section: section.index,
+            start: 0,
+            end: slots,
+            is_program: true,
+            is_local: false,
+            is_text: section.name == ".text",
+        }]);
     }
     starts.sort_by_key(|s| s.value);
     starts.dedup_by_key(|s| s.value);
@@ -160,7 +175,9 @@ fn function(section: &Section<'_>, symbol: &Symbol<'_>, next: u64) -> Result<Fun
             section: section.index,
             start: (symbol.value / slot) as usize,
             end: (end / slot) as usize,
-            is_program: !symbol.is_local() || !symbol.is_function(),
+            is_program: !symbol.is_local(),
+            is_local: symbol.is_local(),
+            is_text: section.name == ".text",
         }),
         _ => Err(ObjectError::new(format!(
             "a function of {} bytes does not fit between its start and {next:#x}",

@@ -8,8 +8,10 @@
 //! | 16 | earliest | nothing |
 //! | 20 | libbpf's `bpf_map_def` | flags |
 //! | 24, 28 | the kernel samples' `bpf_load_map_def` | flags, index of the inner map, NUMA node |
-//! | 36 | iproute2's `bpf_elf_map` | flags, id, pinning, id of the inner map, index of the inner map |
+//! | 28, 36 | iproute2's `bpf_elf_map` | flags, id, pinning; then id of the inner map, index of the inner map |
 //! | other | extensions of their own | flags; the rest must be zero |
+//!
+//! Of those with 28 bytes, iproute2's are told by an id or pinning where the samples would have zero.
 
 use std::collections::BTreeMap;
 
@@ -73,9 +75,10 @@ fn read_section(reader: &mut Reader<'_>, section: &Section<'_>) -> Result<(), Ob
         return Err(ObjectError::new(message));
     }
     let size = bytes.len() / names.len();
+    let iproute2 = size == 36 || size == 28 && bytes.chunks_exact(size).any(|r| is_iproute2(reader, r));
     let mut definitions = Vec::new();
     for (at, name) in &names {
-        match definition(reader, bytes, *at, size, name) {
+        match definition(reader, bytes, *at, size, iproute2, name) {
             Ok(definition) => definitions.push(definition),
             Err(error) => {
                 let error = error.in_section(&*section.name).at(*at).on_symbol(name.as_str());
@@ -89,11 +92,19 @@ fn read_section(reader: &mut Reader<'_>, section: &Section<'_>) -> Result<(), Ob
     add(reader, section, definitions)
 }
 
+/// Whether a record of 28 bytes has an id or pinning, rather than the number of an inner map and a NUMA node.
+fn is_iproute2(reader: &Reader<'_>, record: &[u8]) -> bool {
+    let field = |n: usize| record.get(4 * n..4 * n + 4).map_or(0, |b| reader.word(b));
+    let (holds_maps, on_node) = (holds_maps(MapType(field(0))), field(4) & MapSpec::F_NUMA_NODE != 0);
+    field(5) != 0 && !holds_maps || field(6) != 0 && !on_node
+}
+
 fn definition(
     reader: &Reader<'_>,
     bytes: &[u8],
     at: u64,
     size: usize,
+    iproute2: bool,
     name: &str,
 ) -> Result<Definition, ObjectError> {
     let offset = u32::try_from(at).map_err(|_| ObjectError::new("definition outside of its section"))?;
@@ -119,10 +130,11 @@ fn definition(
     };
     let mut link = Link::default();
     match size {
-        36 => {
+        _ if iproute2 => {
             map.origin = MapOrigin::Iproute2;
             map.pin_by_name = field(6) != 0;
-            link = Link { id: field(5), inner_id: field(7), inner_key: field(8), inner_number: None };
+            let inner_key = if size == 36 { field(8) } else { u32::MAX };
+            link = Link { id: field(5), inner_id: field(7), inner_key, inner_number: None };
         }
         24 | 28 => {
             link.inner_number = holds_maps(map.map_type).then(|| field(5));

@@ -158,6 +158,7 @@ impl Reader<'_> {
         let functions = Functions::find(&self.file, &mut self.budget, &mut report)?;
         let sections = functions.sections().iter().map(|s| s.index);
         let names = sections.map(|s| (s, code::resolve(&self.file, &functions, &self.places, s))).collect();
+        let referenced = code::referenced(&functions, &names);
         let externs = &self.spec.externs;
         let kind = |index: usize| externs.get(index).map(|e| e.kind);
         let parts = assemble::Parts {
@@ -169,7 +170,7 @@ impl Reader<'_> {
         };
         let mut programs = BTreeMap::new();
         let mut failed = Vec::new();
-        for id in functions.programs() {
+        for id in functions.programs(&referenced) {
             let Some((program, name)) = begin(&functions, id) else { continue };
             match assemble::assemble(&parts, id, program, &mut self.budget) {
                 Ok(program) => {
