@@ -78,6 +78,9 @@ fn find(args: &Args) -> Result<Vec<Entry>, Failure> {
             let hint = names::suggestion(&args.first, kinds.iter().map(|k| k.get_name()));
             Err(Failure::new(format!("unknown kind `{}`", args.first)).hint_opt(hint))
         }
+        (Err(_), None) if is_code(&args.first) => {
+            Err(Failure::new(format!("no diagnostic has the code `{}`", args.first)))
+        }
         (Err(_), None) => {
             let all: Vec<Entry> = Kind::value_variants().iter().flat_map(|k| k.entries()).collect();
             let number = args.first.starts_with(|c: char| c.is_ascii_digit());
@@ -93,6 +96,12 @@ fn find(args: &Args) -> Result<Vec<Entry>, Failure> {
             Ok(found)
         }
     }
+}
+
+/// A letter and four digits, as `V0301`.
+fn is_code(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 5 && bytes[0].is_ascii_alphabetic() && bytes[1..].iter().all(u8::is_ascii_digit)
 }
 
 fn print(e: &Entry, out: &mut Output) -> Result<(), Failure> {

@@ -16,6 +16,9 @@ const SHOWN: usize = 20;
 const KEPT: usize = 10_000;
 /// Longer values take several lines.
 const WIDE: usize = 120;
+/// What the text shows of one value: lines, and characters of a line.
+const LINES: usize = 40;
+const LONGEST: usize = 400;
 
 /// The contents of one map.
 #[derive(Serialize)]
@@ -148,6 +151,14 @@ fn layout(v: &btf::print::Value<'_>) -> String {
     if line.len() <= WIDE { line } else { format!("{v:#}") }
 }
 
+/// The beginning of a line that is longer than any screen.
+fn cut(line: &str) -> &str {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => &line[..end],
+        None => line,
+    }
+}
+
 /// Bytes as pairs of hex digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -166,10 +177,15 @@ pub(super) fn print(dumps: &[Dump], all: bool, out: &mut Output) -> Result<(), F
         let width = shown.iter().take(limit).map(|e| e.text.0.len()).max().unwrap_or(0).min(40);
         for e in shown.iter().take(limit) {
             let (key, values) = &e.text;
-            let lines = values.iter().flat_map(|v| v.lines());
-            for (n, line) in lines.enumerate() {
+            let lines: Vec<&str> = values.iter().flat_map(|v| v.lines()).collect();
+            let limit = if all { usize::MAX } else { LINES };
+            for (n, line) in lines.iter().take(limit).enumerate() {
                 let key = if n == 0 { key.as_str() } else { "" };
+                let line = if all { line } else { cut(line) };
                 writeln!(out, "  {}  {line}", out.paint(Style::Name, format!("{key:width$}")))?;
+            }
+            if lines.len() > limit {
+                writeln!(out, "  {:width$}  ... {} more lines", "", lines.len() - limit)?;
             }
         }
         let hidden = d.total - zeros - shown.len().min(limit);

@@ -130,6 +130,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
             feed.run(path, &mut loaded, &mut tally, out)?;
         }
         Input::Once { packet, mem, ctx } => {
+            report.single = true;
             let input = TestRun {
                 packet: packet.as_deref().unwrap_or_default(),
                 mem: mem.as_deref(),

@@ -21,7 +21,9 @@ pub(super) struct Report<'a> {
     big_endian: bool,
     pub(super) maps: Vec<Dump>,
     pub(super) all_maps: bool,
-    /// The only run, if it was not over a capture.
+    /// There is one run, not one a packet of a capture.
+    pub(super) single: bool,
+    /// What that one gave, if it did not go wrong.
     answer: Option<Answer>,
 }
 
@@ -35,7 +37,15 @@ struct Answer {
 
 impl<'a> Report<'a> {
     pub(super) fn new(program: &'a str, prog_type: ProgType, big_endian: bool) -> Self {
-        Self { program, prog_type, big_endian, maps: Vec::new(), all_maps: false, answer: None }
+        Self {
+            program,
+            prog_type,
+            big_endian,
+            maps: Vec::new(),
+            all_maps: false,
+            single: false,
+            answer: None,
+        }
     }
 
     pub(super) fn once(&mut self, o: TestOutput, packet: bool) {
@@ -91,6 +101,7 @@ impl<'a> Report<'a> {
         write!(out, "{name} ({}): ", self.prog_type)?;
         match &self.answer {
             Some(a) => self.print_answer(a, t, out)?,
+            None if self.single => writeln!(out, "{}", out.paint(Style::Bad, "went wrong"))?,
             None => self.print_verdicts(t, out)?,
         }
         for (target, n) in &t.redirects {
@@ -153,7 +164,7 @@ impl<'a> Report<'a> {
         for (message, (first, n)) in kinds.iter().take(SHOWN) {
             let indented = message.replace('\n', "\n            ");
             writeln!(out, "  {n:>8}  {indented}")?;
-            if self.answer.is_none() && t.packets > 1 {
+            if !self.single && t.packets > 1 {
                 let first = format!("first on packet {first}");
                 writeln!(out, "            {}", out.paint(Style::Faint, first))?;
             }

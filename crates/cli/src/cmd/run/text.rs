@@ -2,9 +2,11 @@
 //! of them. Keys that only tests look at are passed over. What has a header and no input runs on the corpus's packet,
 //! 00 01 02 .. 3f.
 
+use std::sync::Arc;
+
 use skep::abi::{AttachType, MapType, ProgType};
-use skep::isa::asm::{Assembly, RefKind};
-use skep::object::{InitialRef, MapSpec, Program, Reloc, RelocTarget, Spec};
+use skep::isa::asm::{Assembly, RefKind, SlotSpan};
+use skep::object::{InitialRef, LineInfo, MapSpec, Program, Reloc, RelocTarget, Spec};
 
 use super::forward;
 use crate::cmd::asm::{DialectArg, assemble};
@@ -42,6 +44,7 @@ pub(super) fn read(text: &str, file: &str, name: &str) -> Result<Text, Failure> 
     t.connect().map_err(|f| f.context(file))?;
     let assembly = assemble(text, DialectArg::Auto, file)?;
     program.relocs = relocs(&assembly, &t.spec, file)?;
+    program.line_info = lines(&assembly, text, file);
     program.insns = assembly.insns;
     t.spec.programs.push(program);
     Ok(t)
@@ -146,6 +149,19 @@ fn map(line: &str) -> Result<MapSpec, Failure> {
         flags: flags.first().map_or(Ok(0), |f| number(f))?,
         ..MapSpec::default()
     })
+}
+
+/// Where instructions stand, so that traps show their lines.
+fn lines(a: &Assembly, text: &str, file: &str) -> Vec<LineInfo> {
+    let file: Arc<str> = file.into();
+    let one = |l: &SlotSpan| LineInfo {
+        insn: l.slot,
+        file: Arc::clone(&file),
+        text: text.get(l.span.clone()).unwrap_or_default().into(),
+        line: u32::try_from(l.line).unwrap_or(u32::MAX),
+        column: 1,
+    };
+    a.lines.iter().map(one).collect()
 }
 
 /// Names that the text leaves open, as relocations.
