@@ -226,12 +226,10 @@ fn any_unit() -> impl Strategy<Value = Op> {
             AluOp::Mul,
         ][..],
     );
-    let alu64 = (popular, any_reg(), any_operand()).prop_map(|(op, dst, src)| Op::Alu {
-        width: Width::W64,
-        op,
-        dst,
-        src,
-    });
+    let alu64 =
+        (popular, prop::bool::weighted(0.7), any_reg(), any_operand()).prop_map(|(op, wide, dst, src)| {
+            Op::Alu { width: if wide { Width::W64 } else { Width::W32 }, op, dst, src }
+        });
     let copy = (any_reg(), any_reg()).prop_map(|(dst, src)| Op::Alu {
         width: Width::W64,
         op: AluOp::Mov,
