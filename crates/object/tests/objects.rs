@@ -103,6 +103,14 @@ fn maps_of_iproute2() {
 }
 
 #[test]
+fn maps_of_older_iproute2() {
+    let spec = read("maps_iproute2_old.o");
+    assert!(spec.maps.iter().all(|m| m.origin == MapOrigin::Iproute2 && m.inner.is_none()));
+    assert!(map(&spec, "shared").pin_by_name && !map(&spec, "jumps").pin_by_name);
+    assert_eq!(map(&spec, "jumps").initial_refs, [(7, InitialRef::Program(0))]);
+}
+
+#[test]
 fn data_sections() {
     let spec = read("data.o");
     let data = map(&spec, ".data");
@@ -228,21 +236,54 @@ fn functions_without_function_symbols() {
     assert_eq!(names, ["1/0", "1/5", "classifier"]);
 }
 
-/// Gives all symbols of one type another; answers how many there were. Little-endian only.
-fn retype_symbols(elf: &mut [u8], from: u8, to: u8) -> usize {
-    let u64_at = |b: &[u8], at: usize| u64::from_le_bytes(b[at..at + 8].try_into().unwrap()) as usize;
-    let sections = u64_at(elf, 40);
+/// Start and end of the first section of a type (`SHT_*`). Little-endian only.
+fn section_of_type(elf: &[u8], kind: u8) -> (usize, usize) {
+    let u64_at = |at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().unwrap()) as usize;
     let count = usize::from(u16::from_le_bytes([elf[60], elf[61]]));
-    let symtab = (0..count).map(|i| sections + 64 * i).find(|&at| elf[at + 4] == 2).unwrap();
-    let (start, size) = (u64_at(elf, symtab + 24), u64_at(elf, symtab + 32));
+    let header = (0..count).map(|i| u64_at(40) + 64 * i).find(|&at| elf[at + 4] == kind).unwrap();
+    (u64_at(header + 24), u64_at(header + 24) + u64_at(header + 32))
+}
+
+/// Gives all symbols of one type another; answers how many there were.
+fn retype_symbols(elf: &mut [u8], from: u8, to: u8) -> usize {
+    let (start, end) = section_of_type(elf, 2);
     let mut changed = 0;
-    for at in (start..start + size).step_by(24) {
+    for at in (start..end).step_by(24) {
         if elf[at + 4] & 15 == from {
             elf[at + 4] = elf[at + 4] & 0xf0 | to;
             changed += 1;
         }
     }
     changed
+}
+
+#[test]
+fn static_functions_that_nothing_calls_are_programs() {
+    let mut elf = bytes("maps_iproute2.o");
+    let (start, end) = section_of_type(&elf, 2);
+    for at in (start..end).step_by(24).filter(|at| *at > start) {
+        if elf[at + 4] == 0x12 {
+            elf[at + 4] = 0x02;
+        }
+    }
+    let spec = Spec::from_elf(&elf).unwrap();
+    let names: Vec<_> = spec.programs.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["first", "last", "entry"]);
+}
+
+#[test]
+fn the_type_of_a_relocation_does_not_matter() {
+    let original = read("maps_legacy.o");
+    for kind in [0, 2, 3, 4, 10] {
+        let mut elf = bytes("maps_legacy.o");
+        let (start, end) = section_of_type(&elf, 9);
+        for at in (start..end).step_by(16) {
+            elf[at + 8] = kind;
+        }
+        let spec = Spec::from_elf(&elf).unwrap();
+        assert_eq!(spec.programs[0].relocs, original.programs[0].relocs, "{kind}");
+        assert_eq!(spec.programs[0].insns, original.programs[0].insns, "{kind}");
+    }
 }
 
 #[test]
