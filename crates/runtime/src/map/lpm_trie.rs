@@ -23,6 +23,8 @@ pub(super) struct LpmTrie {
 
 #[derive(Clone, Copy)]
 struct Node {
+    /// The first eight bytes of its data, big-endian, so that short keys are compared without the slab.
+    head: u64,
     prefix: u32,
     child: [u32; 2],
     holds_value: bool,
@@ -98,7 +100,7 @@ impl LpmTrie {
         if self.nodes.len() >= self.capacity() {
             return Err(Errno::ENOSPC);
         }
-        self.nodes.push(Node { prefix: 0, child: [NONE; 2], holds_value: false });
+        self.nodes.push(Node { head: 0, prefix: 0, child: [NONE; 2], holds_value: false });
         Ok(self.nodes.len() as u32 - 1)
     }
 
@@ -106,7 +108,17 @@ impl LpmTrie {
         let at = self.key_offset(node);
         slab[at..at + 4].copy_from_slice(&self.shape.bytes_of(prefix));
         slab[at + 4..at + 4 + data.len()].copy_from_slice(data);
-        self.nodes[node as usize] = Node { prefix, child: [NONE; 2], holds_value: false };
+        self.nodes[node as usize] = Node { head: head(data), prefix, child: [NONE; 2], holds_value: false };
+    }
+
+    /// How many leading bits a node and a key's data share, `limit` at most.
+    #[inline]
+    fn shared(&self, slab: &[u8], node: u32, data: &[u8], limit: u32) -> u32 {
+        let same = (self.nodes[node as usize].head ^ head(data)).leading_zeros();
+        if limit <= 64 || same < 64 {
+            return same.min(limit);
+        }
+        common_prefix(data, self.data(slab, node), limit)
     }
 
     /// Where a prefix is or would hang: the link, the node there, and how many leading bits they share.
@@ -118,7 +130,7 @@ impl LpmTrie {
                 return (link, NONE, 0);
             }
             let node = &self.nodes[at as usize];
-            let shared = common_prefix(data, self.data(slab, at), prefix.min(node.prefix));
+            let shared = self.shared(slab, at, data, prefix.min(node.prefix));
             if shared != node.prefix || node.prefix == prefix {
                 return (link, at, shared);
             }
@@ -138,8 +150,7 @@ impl LpmTrie {
         let (mut at, mut best) = (self.root, None);
         while at != NONE {
             let node = &self.nodes[at as usize];
-            let limit = prefix.min(node.prefix);
-            if common_prefix(data, self.data(slab, at), limit) < node.prefix {
+            if self.shared(slab, at, data, prefix.min(node.prefix)) < node.prefix {
                 break;
             }
             if node.holds_value {
@@ -333,6 +344,16 @@ fn common_prefix(a: &[u8], b: &[u8], limit: u32) -> u32 {
         }
     }
     bits.min(limit)
+}
+
+/// The first eight bytes of a key's data.
+#[inline]
+fn head(data: &[u8]) -> u64 {
+    match data {
+        [a, b, c, d] => u64::from(u32::from_be_bytes([*a, *b, *c, *d])) << 32,
+        [a, b, c, d, e, f, g, h, ..] => u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        _ => word(data),
+    }
 }
 
 fn word(bytes: &[u8]) -> u64 {

@@ -8,13 +8,26 @@
 
 use super::{Shape, round8};
 
-const NONE: u32 = 0;
+/// Where a chain goes on: the hash of the next key in the high half, its slot plus one in the low half. With
+/// the hash in the link, a key that is not there is mostly passed by without a look at its slot.
+type Link = u64;
+
+/// Ends a chain.
+const NONE: Link = 0;
+
+const fn link_to(slot: u32, hash: u32) -> Link {
+    (hash as u64) << 32 | (slot as u64 + 1)
+}
+
+/// The slot that a link leads to, if it is not [`NONE`].
+const fn slot_of(link: Link) -> u32 {
+    (link as u32).wrapping_sub(1)
+}
 
 #[derive(Clone, Copy, Default)]
 struct Node {
+    next: Link,
     hash: u32,
-    /// Slot number plus one; [`NONE`] ends the chain.
-    next: u32,
 }
 
 /// Keys to slots.
@@ -25,7 +38,7 @@ pub(super) struct Table {
     slot_size: usize,
     /// Slots that exist, spares included.
     slots: u32,
-    heads: Vec<u32>,
+    heads: Vec<Link>,
     /// One for each slot that was ever used.
     nodes: Vec<Node>,
     free: Vec<u32>,
@@ -93,11 +106,11 @@ impl Table {
         let hash = hash(self.seed, key);
         let mut link = self.heads[self.bucket(hash)];
         while link != NONE {
-            let node = self.nodes[link as usize - 1];
-            if node.hash == hash && same(self.key(slab, link - 1), key) {
-                return Some(link - 1);
+            let slot = slot_of(link);
+            if (link >> 32) as u32 == hash && same(self.key(slab, slot), key) {
+                return Some(slot);
             }
-            link = node.next;
+            link = self.nodes[slot as usize].next;
         }
         None
     }
@@ -125,7 +138,7 @@ impl Table {
         let hash = hash(self.seed, key);
         let bucket = self.bucket(hash);
         self.nodes[slot as usize] = Node { hash, next: self.heads[bucket] };
-        self.heads[bucket] = slot + 1;
+        self.heads[bucket] = link_to(slot, hash);
         self.len += 1;
     }
 
@@ -133,17 +146,16 @@ impl Table {
     pub(super) fn unlink(&mut self, slot: u32) {
         let Node { hash, next } = self.nodes[slot as usize];
         let bucket = self.bucket(hash);
+        let gone = link_to(slot, hash);
         let mut link = self.heads[bucket];
-        if link == slot + 1 {
+        if link == gone {
             self.heads[bucket] = next;
-        } else {
-            while link != NONE {
-                let node = &mut self.nodes[link as usize - 1];
-                if node.next == slot + 1 {
-                    node.next = next;
-                    break;
-                }
-                link = node.next;
+        }
+        while link != gone && link != NONE {
+            let node = &mut self.nodes[slot_of(link) as usize];
+            link = node.next;
+            if link == gone {
+                node.next = next;
             }
         }
         self.len -= 1;
@@ -167,12 +179,12 @@ impl Table {
         let node = self.nodes[slot as usize];
         match node.next {
             NONE => self.first_from(self.bucket(node.hash) + 1),
-            link => Some(link - 1),
+            link => Some(slot_of(link)),
         }
     }
 
     fn first_from(&self, bucket: usize) -> Option<u32> {
-        self.heads[bucket..].iter().find(|&&h| h != NONE).map(|&h| h - 1)
+        self.heads[bucket..].iter().find(|&&link| link != NONE).map(|&link| slot_of(link))
     }
 }
 
