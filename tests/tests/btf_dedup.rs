@@ -35,7 +35,7 @@ fn four_objects_keep_what_libbpf_keeps() {
     let joined = joined();
     let out = dedup(&joined, None).unwrap();
     assert_eq!(joined.len(), 188);
-    // What `btf__dedup` of libbpf 1.7 leaves of the same four objects, kind by kind.
+    // What `btf__dedup` of libbpf 1.8 leaves of the same four objects, kind by kind.
     let expected = [9, 14, 9, 31, 5, 12, 0, 11, 1, 2, 0, 14, 4, 4, 4, 0, 0, 0, 2];
     assert_eq!(counts(&out.btf), expected);
     // Nothing is left to merge, and no type became another.

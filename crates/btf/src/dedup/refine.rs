@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 use crate::parse::{Reference, references};
 use crate::{Btf, BtfError, Kind, TypeId};
 
-/// References that may be looked at for each word of BTF, and besides. The kernel's types need fewer than ten.
-const WORK: usize = 256;
+/// References that may be looked at for each word of BTF, and besides. The kernel's types need fewer than one.
+const WORK: usize = 64;
 const MORE_WORK: usize = 1 << 20;
 
 /// The types of a BTF as nodes, `void` included.
@@ -18,6 +18,8 @@ pub(super) struct Graph<'a> {
     btf: &'a Btf,
     /// Types that each type refers to, in order.
     targets: Vec<Vec<u32>>,
+    /// Classes of types that are alike but for what they refer to.
+    looks: Partition,
 }
 
 impl<'a> Graph<'a> {
@@ -30,7 +32,8 @@ impl<'a> Graph<'a> {
             });
             ids.collect::<Vec<u32>>()
         }));
-        Self { btf, targets }
+        let looks = by_looks(btf);
+        Self { btf, targets, looks }
     }
 
     /// Classes of equal types, where `stand_ins[id]` is taken wherever `id` is referred to.
@@ -39,7 +42,7 @@ impl<'a> Graph<'a> {
     /// If the references would have to be looked at too often.
     pub(super) fn refine(&self, stand_ins: &[u32]) -> Result<Vec<u32>, BtfError> {
         let mut budget = WORK * self.btf.words.len() + MORE_WORK;
-        let mut partition = self.by_looks();
+        let mut partition = self.looks.clone();
         let mut referrers = vec![Vec::new(); self.targets.len()];
         for (id, targets) in self.targets.iter().enumerate() {
             for &target in targets {
@@ -48,29 +51,23 @@ impl<'a> Graph<'a> {
         }
         let mut suspects: Vec<u32> = (0..self.targets.len() as u32).collect();
         while !suspects.is_empty() {
-            let mut by_class: HashMap<u32, Vec<u32>> = HashMap::new();
-            suspects.sort_unstable();
+            suspects.sort_unstable_by_key(|&id| (partition.class[id as usize], id));
             suspects.dedup();
-            for &id in &suspects {
-                by_class.entry(partition.class[id as usize]).or_default().push(id);
-            }
-            suspects.clear();
-            for (class, ids) in by_class {
-                let mut parts: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
-                if partition.members[class as usize].len() == 1 {
+            let round = std::mem::take(&mut suspects);
+            // Classes that are made in this round have no suspects in it: chunks stay what they were.
+            let classes: Vec<u32> = round.iter().map(|&id| partition.class[id as usize]).collect();
+            let mut from = 0;
+            for of_class in classes.chunk_by(|a, b| a == b) {
+                let ids = &round[from..from + of_class.len()];
+                from += ids.len();
+                if partition.members[of_class[0] as usize].len() == 1 {
                     continue;
                 }
-                for id in ids {
-                    let work = 1 + self.targets[id as usize].len();
-                    let spent = || BtfError::new("the types are too entangled to be told apart");
-                    budget = budget.checked_sub(work).ok_or_else(spent)?;
-                    let leads_to = |&t: &u32| partition.class[stand_ins[t as usize] as usize];
-                    parts
-                        .entry(self.targets[id as usize].iter().map(leads_to).collect())
-                        .or_default()
-                        .push(id);
-                }
-                for moved in partition.split(class, parts.into_values().collect()) {
+                let work = ids.len() * (1 + self.targets[ids[0] as usize].len());
+                let spent = || BtfError::new("the types are too entangled to be told apart");
+                budget = budget.checked_sub(work).ok_or_else(spent)?;
+                let parts = self.parts(ids, &partition.class, stand_ins);
+                for moved in partition.split(of_class[0], parts) {
                     suspects.extend_from_slice(&referrers[moved as usize]);
                 }
             }
@@ -78,39 +75,53 @@ impl<'a> Graph<'a> {
         Ok(partition.class)
     }
 
-    /// Classes of types that are alike but for what they refer to.
-    fn by_looks(&self) -> Partition {
-        let mut symbols: HashMap<&str, u32> = HashMap::new();
-        let mut looks: HashMap<Vec<u32>, u32> = HashMap::new();
-        let mut partition = Partition { class: Vec::new(), members: Vec::new(), place: Vec::new() };
-        for id in 0..self.targets.len() as u32 {
-            let Some(t) = self.btf.ty(TypeId(id)) else { continue };
-            let mut look = t.words.to_vec();
-            for (at, reference) in references(t.kind(), t.words) {
-                look[at] = match reference {
-                    Reference::Type(_) => 0,
-                    Reference::Name(offset) => {
-                        let next = symbols.len() as u32;
-                        *symbols.entry(self.btf.string(offset).unwrap_or("")).or_insert(next)
-                    }
-                };
-            }
-            if matches!(t.kind(), Kind::Var | Kind::Datasec | Kind::Void) {
-                look.push(id);
-            }
-            let next = looks.len() as u32;
-            let class = *looks.entry(look).or_insert(next);
-            if class == next {
-                partition.members.push(Vec::new());
-            }
-            partition.class.push(class);
-            partition.place.push(partition.members[class as usize].len() as u32);
-            partition.members[class as usize].push(id);
-        }
-        partition
+    /// Types that look alike, by the classes that their references lead to. Each has as many references as
+    /// the others.
+    fn parts(&self, ids: &[u32], class: &[u32], stand_ins: &[u32]) -> Vec<Vec<u32>> {
+        let width = self.targets[ids[0] as usize].len();
+        let leads_to =
+            |id: &u32| self.targets[*id as usize].iter().map(|&t| class[stand_ins[t as usize] as usize]);
+        let signatures: Vec<u32> = ids.iter().flat_map(leads_to).collect();
+        let signature = |n: &usize| &signatures[n * width..(n + 1) * width];
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_by(|a, b| signature(a).cmp(signature(b)));
+        let parts = order.chunk_by(|a, b| signature(a) == signature(b));
+        parts.map(|part| part.iter().map(|&n| ids[n]).collect()).collect()
     }
 }
 
+fn by_looks(btf: &Btf) -> Partition {
+    let mut symbols: HashMap<&str, u32> = HashMap::from([("", 0)]);
+    let mut looks: HashMap<Vec<u32>, u32> = HashMap::new();
+    let mut partition = Partition::default();
+    for id in 0..btf.end_id().0 {
+        let Some(t) = btf.ty(TypeId(id)) else { continue };
+        let mut look = t.words.to_vec();
+        for (at, reference) in references(t.kind(), t.words) {
+            look[at] = match reference {
+                Reference::Type(_) | Reference::Name(0) => 0,
+                Reference::Name(offset) => {
+                    let next = symbols.len() as u32;
+                    *symbols.entry(btf.string(offset).unwrap_or("")).or_insert(next)
+                }
+            };
+        }
+        if matches!(t.kind(), Kind::Var | Kind::Datasec | Kind::Void) {
+            look.push(id);
+        }
+        let next = looks.len() as u32;
+        let class = *looks.entry(look).or_insert(next);
+        if class == next {
+            partition.members.push(Vec::new());
+        }
+        partition.class.push(class);
+        partition.place.push(partition.members[class as usize].len() as u32);
+        partition.members[class as usize].push(id);
+    }
+    partition
+}
+
+#[derive(Clone, Default)]
 struct Partition {
     class: Vec<u32>,
     members: Vec<Vec<u32>>,
