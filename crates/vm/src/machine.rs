@@ -153,12 +153,13 @@ impl Machine {
         self.base = 0;
         self.enter_frame(memory);
         let result = self.drive(memory, host, image.entry());
-        self.depth = 0;
+        self.host = None;
         self.image = std::ptr::null();
+        self.images.clear();
         match result {
             Ok(value) | Err(Stop::Exit(value)) => Ok(value),
             Err(Stop::Trap(trap)) => Err(trap),
-            Err(Stop::TailCall(_)) => Err(Trap::host("tail call from a callback")),
+            Err(Stop::TailCall(_)) => Err(Trap::host("tail call outside of a program")),
         }
     }
 
@@ -172,15 +173,14 @@ impl Machine {
 
     /// Runs from `pc` until the exit of the frame at the current depth.
     fn drive(&mut self, memory: &mut Memory, host: &mut dyn Host, pc: *const Code) -> Result<u64, Stop> {
-        let outer = (self.host, self.base);
         // SAFETY: only the lifetime changes. The pointer is followed while `drive` runs, during which `host` is
-        // borrowed, and `self.host` is set back before it returns.
+        // borrowed. Afterwards there is no run, or `Outer` has put the outer host back.
         self.host =
             Some(unsafe { std::mem::transmute::<*mut (dyn Host + '_), *mut (dyn Host + 'static)>(host) });
         self.base = self.depth;
         (self.pc, self.entry) = (pc, pc);
         let (m, mem) = (&raw mut *self, &raw mut *memory);
-        let result = loop {
+        loop {
             // SAFETY: `m` and `mem` come from exclusive borrows that last until `drive` returns and are not used
             // otherwise in this loop. `pc` is a cell of the current image: an entry, or where a handler left it.
             let signal = unsafe {
@@ -199,16 +199,13 @@ impl Machine {
                     break Err(this.stop.take().unwrap_or_else(|| Trap::host("stopped").into()));
                 }
             }
-        };
-        (self.host, self.base) = outer;
-        result
+        }
     }
 
     /// Moves budget from the reserve into the chunk that handlers count down.
     fn refill(&mut self) -> Result<(), Trap> {
         let left = self.reserve + self.fuel;
         if left < 0 {
-            (self.reserve, self.fuel) = (0, 0);
             return Err(Trap::new(TrapKind::Budget).at(|| self.place()));
         }
         self.fuel = left.min(CHUNK);
@@ -218,7 +215,7 @@ impl Machine {
 
     pub(crate) fn charge(&mut self, instructions: u64) -> Result<(), Trap> {
         let cost = i64::try_from(instructions).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
-        self.reserve -= cost;
+        self.reserve = self.reserve.saturating_sub(cost).max(i64::MIN / 2);
         if self.reserve + self.fuel < 0 {
             return Err(Trap::new(TrapKind::Budget));
         }
@@ -238,23 +235,20 @@ impl Machine {
             return Err(Trap::new(TrapKind::CallDepth).into());
         }
         self.charge(1)?;
-        let (depth, image) = (self.depth, self.image);
-        let (regs, may_goto, pc, entry) = (self.regs, self.may_goto, self.pc, self.entry);
-        self.depth += 1;
-        self.regs[1..6].copy_from_slice(&args);
-        self.enter_frame(memory);
-        let result = self.drive(memory, host, callee);
-        (self.regs, self.may_goto, self.pc, self.entry, self.depth) = (regs, may_goto, pc, entry, depth);
-        self.image = image;
-        self.frame_top = memory.frame_tops[self.depth];
-        match result {
-            Err(Stop::TailCall(_)) => Err(Trap::host("tail call from a callback").into()),
-            other => other,
-        }
+        let outer = Outer::new(self);
+        // SAFETY: `outer` holds the only pointer to the machine, made from `self`.
+        let machine = unsafe { &mut *outer.machine };
+        machine.depth += 1;
+        machine.regs[1..6].copy_from_slice(&args);
+        machine.enter_frame(memory);
+        machine.drive(memory, host, callee)
     }
 
     /// Replaces the current function by a program.
     pub(crate) fn tail_call(&mut self, image: Arc<Image>) -> Result<(), Trap> {
+        if self.base > 0 {
+            return Err(Trap::host("tail call from a callback"));
+        }
         if self.images.len() >= Frame::MAX_TAIL_CALLS as usize {
             return Err(Trap::new(TrapKind::TailCalls));
         }
@@ -346,5 +340,50 @@ impl Machine {
         self.entry = saved.entry;
         self.image = saved.image;
         Some(saved.pc)
+    }
+}
+
+/// What a callback interrupts. Dropping it puts that back, also when the host panics in between: a host may
+/// catch that and go on.
+struct Outer {
+    machine: *mut Machine,
+    regs: [u64; 16],
+    may_goto: u32,
+    depth: usize,
+    base: usize,
+    pc: *const Code,
+    entry: *const Code,
+    image: *const Image,
+    host: Option<*mut (dyn Host + 'static)>,
+}
+
+impl Outer {
+    fn new(m: &mut Machine) -> Self {
+        Self {
+            regs: m.regs,
+            may_goto: m.may_goto,
+            depth: m.depth,
+            base: m.base,
+            pc: m.pc,
+            entry: m.entry,
+            image: m.image,
+            host: m.host,
+            machine: m,
+        }
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        // SAFETY: the machine outlives the callback that made this, and what borrowed it in between is gone.
+        let m = unsafe { &mut *self.machine };
+        m.regs = self.regs;
+        m.may_goto = self.may_goto;
+        m.depth = self.depth;
+        m.base = self.base;
+        m.pc = self.pc;
+        m.entry = self.entry;
+        m.image = self.image;
+        m.host = self.host;
     }
 }

@@ -208,6 +208,45 @@ fn a_callback_may_call_helpers_and_its_traps_are_placed() {
     assert_eq!(embedder.seen, [(3, 0), (8, 1)]);
 }
 
+/// Calls back with a host that panics and is gone afterwards.
+struct Catcher;
+
+struct Panics;
+
+impl Host for Panics {
+    fn call(&mut self, _: u32, _: [u64; 5], _: &mut Frame<'_>) -> Result<u64, Stop> {
+        panic!("on purpose")
+    }
+}
+
+impl Host for Catcher {
+    fn call(&mut self, index: u32, args: [u64; 5], frame: &mut Frame<'_>) -> Result<u64, Stop> {
+        if index != 2 {
+            return Ok(args[0]);
+        }
+        let call = || frame.callback(&mut Panics, args[0], [0; 5]);
+        Ok(u64::from(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err()))
+    }
+}
+
+#[test]
+fn a_panic_in_a_callback_leaves_the_outer_run_whole() {
+    let text =
+        "r6 = 40\ncall 2\nr6 += r0\nr1 = r6\ncall 1\nr0 += 1\nexit\nr6 = 0\ncall pc+1\nexit\ncall 1\nexit";
+    let program = with_function(9, text);
+    let mut memory = Memory::new(Endian::Little);
+    assert_eq!(Machine::new().run(&program, &mut memory, &mut Catcher, [0; 5]), Ok(42));
+}
+
+#[test]
+fn a_callback_makes_no_tail_calls() {
+    let program = with_function(5, "r2 = 1\ncall 2\nexit\ncall 3\nexit");
+    let next = Arc::new(image("r0 = 1\nexit"));
+    let mut embedder = Embedder { next: Some(next), ..Embedder::default() };
+    let trap = run_with(&mut embedder, &program, [0; 5]).expect_err("a trap");
+    assert_eq!(trap.to_string(), "tail call from a callback at instruction 5, 1 calls deep");
+}
+
 #[test]
 fn callbacks_nest_no_deeper_than_frames() {
     // The callback asks for itself again; r1 of a callback is its index, so the address comes anew.
