@@ -103,7 +103,7 @@ macro_rules! numbers {
            $(, $field:ident: $value:expr)* ; )*
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $Type(pub u32);
 
         impl $Type {

@@ -1,0 +1,284 @@
+//! Live objects: which there are, and what they are.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use skep_abi::{Cmd, LinkType};
+
+use super::attr::{BtfInfo, GetId, Info, LinkInfo, MapInfo, Plain, ProgInfo};
+use super::call::{address_mut, bpf, bpf_fd, number, pair, text};
+use crate::Errno;
+
+/// Kinds of object that have ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// Programs.
+    Prog,
+    /// Maps.
+    Map,
+    /// BTF objects.
+    Btf,
+    /// Links.
+    Link,
+}
+
+impl Object {
+    fn next(self) -> Cmd {
+        match self {
+            Self::Prog => Cmd::PROG_GET_NEXT_ID,
+            Self::Map => Cmd::MAP_GET_NEXT_ID,
+            Self::Btf => Cmd::BTF_GET_NEXT_ID,
+            Self::Link => Cmd::LINK_GET_NEXT_ID,
+        }
+    }
+
+    fn open(self) -> Cmd {
+        match self {
+            Self::Prog => Cmd::PROG_GET_FD_BY_ID,
+            Self::Map => Cmd::MAP_GET_FD_BY_ID,
+            Self::Btf => Cmd::BTF_GET_FD_BY_ID,
+            Self::Link => Cmd::LINK_GET_FD_BY_ID,
+        }
+    }
+}
+
+/// All ids of a kind, as they are now.
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_ADMIN.
+pub fn ids(object: Object) -> Result<Vec<u32>, Errno> {
+    let mut out = Vec::new();
+    let mut attr = GetId::default();
+    loop {
+        // SAFETY: the attribute holds no pointer.
+        match unsafe { bpf(object.next(), &mut attr) } {
+            Ok(_) => out.push(attr.next_id),
+            Err(Errno::ENOENT) => return Ok(out),
+            Err(e) => return Err(e),
+        }
+        attr = GetId { start_id: attr.next_id, ..GetId::default() };
+    }
+}
+
+/// Opens an object by its id.
+///
+/// # Errors
+/// `ENOENT` if it is gone, `EPERM` without CAP_SYS_ADMIN.
+pub fn fd_by_id(object: Object, id: u32) -> Result<OwnedFd, Errno> {
+    let mut attr = GetId { start_id: id, ..GetId::default() };
+    // SAFETY: the attribute holds no pointer; the command gives a descriptor.
+    unsafe { bpf_fd(object.open(), &mut attr) }
+}
+
+/// BPF_OBJ_GET_INFO_BY_FD.
+///
+/// # Safety
+/// Every pointer in `info` is zero or points to live memory of the length that goes with it.
+unsafe fn describe<I: Plain>(fd: BorrowedFd<'_>, info: &mut I) -> Result<(), Errno> {
+    let mut attr =
+        Info { bpf_fd: number(fd), info_len: size_of::<I>() as u32, info: std::ptr::from_mut(info) as u64 };
+    // SAFETY: `info` is plain data of the length given; the caller vouches for what it points to.
+    unsafe { bpf(Cmd::OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(())
+}
+
+fn plain<I: Plain>(fd: BorrowedFd<'_>) -> Result<I, Errno> {
+    let mut info = I::default();
+    // SAFETY: all pointers in it are zero.
+    unsafe { describe(fd, &mut info) }?;
+    Ok(info)
+}
+
+/// What a descriptor of a bpf object stands for (`/proc/self/fdinfo`).
+fn is(fd: BorrowedFd<'_>, what: &str) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    let target = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+        .map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EBADF.0)))?;
+    if target.to_string_lossy().contains(what) { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// A map.
+///
+/// # Errors
+/// `EINVAL` if it is no map.
+pub fn map(fd: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
+    // The kernel fills in what the descriptor is; sizes are relied on, so it must be a map.
+    is(fd, "bpf-map")?;
+    plain(fd)
+}
+
+/// A program, without what it points to.
+///
+/// # Errors
+/// `EINVAL` if it is no program.
+pub fn prog(fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
+    is(fd, "bpf-prog")?;
+    plain(fd)
+}
+
+/// A link; what follows the head depends on its type.
+///
+/// # Errors
+/// `EINVAL` if it is no link.
+pub fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+    is(fd, "bpf_link")?;
+    plain(fd)
+}
+
+/// What a program refers to.
+#[derive(Clone, Debug, Default)]
+pub struct ProgDetails {
+    /// The head; its pointers are zero.
+    pub info: ProgInfo,
+    /// Ids of its maps.
+    pub map_ids: Vec<u32>,
+    /// The instructions after the verifier rewrote them, eight bytes each; empty without the right to see them.
+    pub xlated: Vec<u8>,
+    /// Machine code; empty without the right to see it.
+    pub jited: Vec<u8>,
+    /// Addresses of the functions' machine code.
+    pub jited_ksyms: Vec<u64>,
+    /// Lengths of the functions' machine code.
+    pub jited_func_lens: Vec<u32>,
+    /// `struct bpf_func_info` records.
+    pub func_info: Vec<[u32; 2]>,
+    /// `struct bpf_line_info` records.
+    pub line_info: Vec<[u32; 4]>,
+    /// Machine addresses of the records of `line_info`.
+    pub jited_line_info: Vec<u64>,
+    /// Tags of the functions.
+    pub prog_tags: Vec<[u8; 8]>,
+}
+
+/// A program with all that it refers to.
+///
+/// # Errors
+/// `EINVAL` if it is no program.
+pub fn prog_details(fd: BorrowedFd<'_>) -> Result<ProgDetails, Errno> {
+    let head = prog(fd)?;
+    let mut d = ProgDetails {
+        map_ids: vec![0; head.nr_map_ids as usize],
+        xlated: vec![0; head.xlated_prog_len as usize],
+        jited: vec![0; head.jited_prog_len as usize],
+        jited_ksyms: vec![0; head.nr_jited_ksyms as usize],
+        jited_func_lens: vec![0; head.nr_jited_func_lens as usize],
+        func_info: vec![[0; 2]; head.nr_func_info as usize],
+        line_info: vec![[0; 4]; head.nr_line_info as usize],
+        jited_line_info: vec![0; head.nr_jited_line_info as usize],
+        prog_tags: vec![[0; 8]; head.nr_prog_tags as usize],
+        ..ProgDetails::default()
+    };
+    let mut info = ProgInfo {
+        nr_map_ids: head.nr_map_ids,
+        map_ids: address_mut(&mut d.map_ids),
+        xlated_prog_len: head.xlated_prog_len,
+        xlated_prog_insns: address_mut(&mut d.xlated),
+        jited_prog_len: head.jited_prog_len,
+        jited_prog_insns: address_mut(&mut d.jited),
+        nr_jited_ksyms: head.nr_jited_ksyms,
+        jited_ksyms: address_mut(&mut d.jited_ksyms),
+        nr_jited_func_lens: head.nr_jited_func_lens,
+        jited_func_lens: address_mut(&mut d.jited_func_lens),
+        nr_func_info: head.nr_func_info,
+        func_info_rec_size: 8,
+        func_info: address_mut(&mut d.func_info),
+        nr_line_info: head.nr_line_info,
+        line_info_rec_size: 16,
+        line_info: address_mut(&mut d.line_info),
+        nr_jited_line_info: head.nr_jited_line_info,
+        jited_line_info_rec_size: 8,
+        jited_line_info: address_mut(&mut d.jited_line_info),
+        nr_prog_tags: head.nr_prog_tags,
+        prog_tags: address_mut(&mut d.prog_tags),
+        ..ProgInfo::default()
+    };
+    // SAFETY: each pointer goes with the length of the vector it points to; the kernel writes no more than that.
+    unsafe { describe(fd, &mut info) }?;
+    // A process without the right to see addresses gets zero lengths.
+    d.xlated.truncate(if info.xlated_prog_insns == 0 { 0 } else { info.xlated_prog_len as usize });
+    d.jited.truncate(if info.jited_prog_insns == 0 { 0 } else { info.jited_prog_len as usize });
+    let zero = |p: &mut u64| *p = 0;
+    for p in [
+        &mut info.map_ids,
+        &mut info.xlated_prog_insns,
+        &mut info.jited_prog_insns,
+        &mut info.jited_ksyms,
+        &mut info.jited_func_lens,
+        &mut info.func_info,
+        &mut info.line_info,
+        &mut info.jited_line_info,
+        &mut info.prog_tags,
+    ] {
+        zero(p);
+    }
+    d.info = info;
+    Ok(d)
+}
+
+/// A BTF object.
+#[derive(Clone, Debug, Default)]
+pub struct Btf {
+    /// Its id.
+    pub id: u32,
+    /// `vmlinux`, a module's name, or empty.
+    pub name: String,
+    /// It belongs to the kernel or a module.
+    pub kernel: bool,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A BTF object: its name, and with `bytes` all of it.
+///
+/// # Errors
+/// `EINVAL` if it is no BTF.
+pub fn btf(fd: BorrowedFd<'_>, bytes: bool) -> Result<Btf, Errno> {
+    is(fd, "btf")?;
+    let mut name = [0_u8; 128];
+    let head: BtfInfo = plain(fd)?;
+    let mut out = Btf { bytes: vec![0; if bytes { head.btf_size as usize } else { 0 }], ..Btf::default() };
+    let mut info = BtfInfo {
+        name: address_mut(&mut name),
+        name_len: name.len() as u32,
+        btf: address_mut(&mut out.bytes),
+        btf_size: out.bytes.len() as u32,
+        ..BtfInfo::default()
+    };
+    // SAFETY: both pointers go with the lengths of what they point to.
+    unsafe { describe(fd, &mut info) }?;
+    out.id = info.id;
+    out.name = text(&name);
+    out.kernel = info.kernel_btf != 0;
+    Ok(out)
+}
+
+/// Size in bytes of a BTF object.
+///
+/// # Errors
+/// `EINVAL` if it is no BTF.
+pub fn btf_size(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    is(fd, "btf")?;
+    plain::<BtfInfo>(fd).map(|i| i.btf_size)
+}
+
+/// The name of a program or map, as text.
+pub fn name(bytes: &[u8; 16]) -> String {
+    text(bytes)
+}
+
+/// A link that is known by a text: the name of a raw tracepoint or of an iterator; empty for other types.
+///
+/// # Errors
+/// `EINVAL` if it is no link.
+pub fn link_with_text(fd: BorrowedFd<'_>) -> Result<(LinkInfo, String), Errno> {
+    let mut info = link(fd)?;
+    if ![LinkType::RAW_TRACEPOINT.0, LinkType::ITER.0].contains(&info.r#type) {
+        return Ok((info, String::new()));
+    }
+    let mut bytes = [0_u8; 128];
+    (info.tail[0], info.tail[1]) = (address_mut(&mut bytes), pair(bytes.len() as u32, 0));
+    // SAFETY: links of these two types, and a descriptor's type does not change, read a pointer and its length in this
+    // place and write text of at most that length; the buffer lives for the call.
+    unsafe { describe(fd, &mut info) }?;
+    info.tail[0] = 0;
+    Ok((info, text(&bytes)))
+}

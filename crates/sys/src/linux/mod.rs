@@ -1,0 +1,14 @@
+//! The calls themselves.
+
+pub mod attr;
+pub mod btf;
+mod call;
+pub mod caps;
+pub mod cpu;
+pub mod info;
+pub mod link;
+pub mod map;
+pub mod pin;
+pub mod prog;
+pub mod stats;
+pub mod test_run;
