@@ -42,6 +42,9 @@ impl Case {
         let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
         let header = Header::parse(&text).map_err(|e| e.to_string())?;
         let program = assemble(&text)?;
+        if program.mark("trap").is_some() && header.run != Run::Trap {
+            return Err("a trap is marked, and `run` does not expect one".into());
+        }
         Ok(Self { name: name.to_owned(), path: path.to_owned(), text, header, program })
     }
 
@@ -77,9 +80,6 @@ pub struct Observed {
     /// Everything emitted, spelled as `event` lines.
     pub events: Vec<[String; 2]>,
 }
-
-/// What is expected of a run, in the words of the header.
-pub type Expected = Header;
 
 /// What became of a file.
 #[derive(Clone, Debug, Default)]
