@@ -254,7 +254,7 @@ fn fill_refs(spec: &Spec, core: &mut Core) -> Result<(), Error> {
                 Endian::Little => n.to_le_bytes(),
                 Endian::Big => n.to_be_bytes(),
             };
-            core.put(i, &bytes(key), &bytes(id as u32 + 1))?;
+            core.put(i, &bytes(key), &bytes((id as u32).wrapping_add(1)))?;
         }
     }
     Ok(())
