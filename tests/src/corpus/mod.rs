@@ -31,7 +31,7 @@
 //! `#~ trap: TEXT` on an instruction says that the run stops there, with a message that contains TEXT;
 //! `#~ CODE: TEXT` says the same of the verifier's primary label. `r1 = map[NAME]` loads a map.
 //!
-//! Expectations were checked against Linux 6.18 by BPF_PROG_TEST_RUN when they were written.
+//! Expectations are those of Linux 6.18: the engine `kernel` asks it by BPF_PROG_TEST_RUN where bpf(2) is allowed.
 
 mod bless;
 mod case;
