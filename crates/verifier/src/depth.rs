@@ -1,0 +1,91 @@
+//! The stack that a chain of calls needs: at most 512 bytes over all frames, and eight frames.
+
+use skep_abi::ProgType as P;
+use skep_isa::{CallTarget, ImmSource, Op};
+
+use crate::env::Env;
+use crate::refusal::{Step, errno};
+use crate::structure::{Slot, find_subprog, target};
+
+const MAX_STACK: usize = 512;
+const MAX_FRAMES: usize = 8;
+/// Frames at least this deep get a stack of their own where the kernel has one to give.
+const PRIVATE_FROM: usize = 64;
+
+struct Frames {
+    /// Deepest chain below each subprogram: bytes and frames; none while it is worked out.
+    memo: Vec<Option<(usize, usize)>>,
+}
+
+impl Env<'_> {
+    /// Checks every chain of calls from the entry and from each asynchronous callback.
+    pub(crate) fn check_depth(&mut self) -> Step {
+        let private =
+            matches!(self.task.prog_type, P::KPROBE | P::TRACEPOINT | P::PERF_EVENT | P::RAW_TRACEPOINT)
+                && !self.subprogs.iter().any(|s| s.tail_call);
+        let callees: Vec<Vec<usize>> = (0..self.subprogs.len()).map(|s| self.callees(s)).collect();
+        for root in 0..self.subprogs.len() {
+            let is_async = self.subprogs[root].is_async;
+            if root != 0 && !is_async {
+                continue;
+            }
+            let mut f = Frames { memo: vec![None; self.subprogs.len()] };
+            let (depth, frames) = self.chain(root, 1, &callees, private && !is_async, &mut f)?;
+            if depth > MAX_STACK {
+                let m = format!("combined stack size of {frames} calls is {depth}. Too large");
+                return Err(self.refuse(errno::EACCES, "V0309", m));
+            }
+        }
+        Ok(())
+    }
+
+    fn callees(&self, s: usize) -> Vec<usize> {
+        let s = &self.subprogs[s];
+        let mut out: Vec<usize> = (s.start..s.end)
+            .filter_map(|i| match &self.slots[i] {
+                Slot::Op(Op::Call(CallTarget::Subprog(off))) => {
+                    Some(find_subprog(&self.subprogs, target(i, *off)))
+                }
+                Slot::Op(Op::LoadImm { source: ImmSource::Func, imm, .. }) => {
+                    let callee = find_subprog(&self.subprogs, target(i, *imm as i32));
+                    // What runs later runs on its own stack.
+                    (!self.subprogs[callee].is_async).then_some(callee)
+                }
+                _ => None,
+            })
+            .collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    fn chain(
+        &self,
+        s: usize,
+        level: usize,
+        callees: &[Vec<usize>],
+        private: bool,
+        f: &mut Frames,
+    ) -> Step<(usize, usize)> {
+        if level > MAX_FRAMES {
+            let m = format!("the call stack of {level} frames is too deep !");
+            return Err(self.refuse(errno::E2BIG, "V0112", m));
+        }
+        if let Some((depth, frames)) = f.memo[s]
+            && level + frames - 1 <= MAX_FRAMES
+        {
+            return Ok((depth, frames));
+        }
+        let own = self.subprogs[s].stack_depth.next_multiple_of(16);
+        let counted = if private && own >= PRIVATE_FROM { 0 } else { own };
+        let (mut depth, mut frames) = (0, 0);
+        for c in &callees[s] {
+            let (d, n) = self.chain(*c, level + 1, callees, private, f)?;
+            depth = depth.max(d);
+            frames = frames.max(n);
+        }
+        let total = (counted + depth, frames + 1);
+        f.memo[s] = Some(total);
+        Ok(total)
+    }
+}

@@ -1,0 +1,450 @@
+//! Precision: which numbers' exact values a decision rested on.
+//!
+//! A range that decided a branch, bounded an access or sized a memory argument has to be compared
+//! when states are compared; every other number may differ. So each such decision walks its path
+//! backwards, instruction by instruction, from the register to what it was computed from, and marks
+//! the numbers precise in the remembered states on the way.
+
+use skep_isa::{AluOp, CallTarget, Op, Operand};
+
+use crate::env::Env;
+use crate::refusal::{Step, Stop, errno};
+use crate::state::{FP, Kind, State, StateId, Step as PathStep};
+use crate::structure::find_subprog;
+
+/// Registers and slots that are still looked for, per frame.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    regs: [u16; 8],
+    slots: [u64; 8],
+    frame: usize,
+}
+
+const ARGS: u16 = 0b11_1110;
+
+/// The walk can't follow: mark everything.
+enum Lost {
+    Everything,
+    Bug(String),
+}
+
+impl Wanted {
+    fn is_empty(&self) -> bool {
+        self.regs.iter().all(|m| *m == 0) && self.slots.iter().all(|m| *m == 0)
+    }
+
+    fn has(&self, r: usize) -> bool {
+        self.regs[self.frame] >> r & 1 == 1
+    }
+
+    fn set(&mut self, r: usize) {
+        if r != FP {
+            self.regs[self.frame] |= 1 << r;
+        }
+    }
+
+    fn clear(&mut self, r: usize) {
+        self.regs[self.frame] &= !(1 << r);
+    }
+
+    fn args_wanted(&self) -> bool {
+        self.regs[self.frame] & ARGS != 0
+    }
+
+    /// What shares a range is wanted together.
+    fn sync_linked(&mut self, step: Option<&PathStep>) {
+        let Some(step) = step else { return };
+        if step.linked[0].is_none() {
+            return;
+        }
+        let mut sites = step.linked.iter().flatten();
+        let some = sites.any(|s| {
+            let mask =
+                if s.is_slot { self.slots[s.frame as usize] } else { self.regs[s.frame as usize].into() };
+            mask >> s.index & 1 == 1
+        });
+        if !some {
+            return;
+        }
+        for s in step.linked.iter().flatten() {
+            if s.is_slot {
+                self.slots[s.frame as usize] |= 1 << s.index;
+            } else {
+                self.regs[s.frame as usize] |= 1 << s.index;
+            }
+        }
+    }
+
+    fn leave_subprog(&mut self) -> Result<(), Lost> {
+        if self.frame == 0 {
+            return Err(Lost::Bug("backtracking left the entry function".into()));
+        }
+        self.frame -= 1;
+        Ok(())
+    }
+}
+
+impl Env<'_> {
+    /// The current value of a register decided something.
+    pub(crate) fn mark_precise(&mut self, reg: usize) -> Step {
+        if !self.rights.bpf {
+            return Ok(());
+        }
+        let mut w = Wanted { frame: self.cur.cur(), ..Wanted::default() };
+        w.set(reg);
+        let mut cur = std::mem::replace(&mut self.cur, State::hollow());
+        cur.insn = self.pc;
+        let done = self.backtrack(&mut cur, w);
+        self.cur = cur;
+        done.map(|_| ())
+    }
+
+    /// As [`Env::mark_precise`] for a spilled register.
+    pub(crate) fn mark_precise_slot(&mut self, frame: usize, slot: usize) -> Step {
+        if !self.rights.bpf {
+            return Ok(());
+        }
+        let mut w = Wanted { frame: self.cur.cur(), ..Wanted::default() };
+        w.slots[frame] |= 1 << slot;
+        let mut cur = std::mem::replace(&mut self.cur, State::hollow());
+        cur.insn = self.pc;
+        let done = self.backtrack(&mut cur, w);
+        self.cur = cur;
+        done.map(|_| ())
+    }
+
+    /// What was precise in `old` has to be precise on the path to `new`, which `old` covers.
+    pub(crate) fn propagate_precision(&mut self, old: StateId, new: &mut State) -> Step<bool> {
+        if !self.rights.bpf {
+            return Ok(false);
+        }
+        let mut w = Wanted { frame: new.cur(), ..Wanted::default() };
+        for (f, frame) in self.saved(old).state.frames.iter().enumerate() {
+            for (i, r) in frame.regs.iter().enumerate().take(FP) {
+                if r.is_scalar() && r.precise {
+                    w.regs[f] |= 1 << i;
+                }
+            }
+            for (i, s) in frame.stack.iter().enumerate() {
+                if s.is_spilled_scalar() && s.reg.precise {
+                    w.slots[f] |= 1 << i;
+                }
+            }
+        }
+        new.insn = self.pc_of(new);
+        self.backtrack(new, w)
+    }
+
+    /// The state's own instruction: the current one, unless it is a stored back edge.
+    fn pc_of(&self, state: &State) -> usize {
+        if state.is_stored { state.insn } else { self.pc }
+    }
+
+    fn backtrack(&mut self, start: &mut State, mut w: Wanted) -> Step<bool> {
+        let mut changed = false;
+        if w.is_empty() {
+            return Ok(false);
+        }
+        let mut last = start.insn;
+        let mut first = start.first_insn;
+        let mut subseq: Option<usize> = None;
+        let mut skip = true;
+        let mut at: Option<StateId> = None;
+        loop {
+            if last == usize::MAX {
+                return self.reached_entry(at, start, &mut w).map(|c| c || changed);
+            }
+            let history: Vec<PathStep> = match at {
+                None => start.history.clone(),
+                Some(id) => self.saved(id).state.history.clone(),
+            };
+            match self.walk_segment(&history, first, last, &mut subseq, &mut skip, &mut w) {
+                Ok(true) => return Ok(changed),
+                Ok(false) => {}
+                Err(Lost::Everything) => {
+                    self.all_scalars_precise(start.parent);
+                    return Ok(true);
+                }
+                Err(Lost::Bug(m)) => return Err(self.bug(m)),
+            }
+            let parent = match at {
+                None => start.parent,
+                Some(id) => self.saved(id).state.parent,
+            };
+            let Some(parent) = parent else { break };
+            changed |= self.mark_in(parent, &mut w);
+            if w.is_empty() {
+                return Ok(changed);
+            }
+            subseq = Some(first);
+            let s = &self.saved(parent).state;
+            (last, first) = (s.last_insn, s.first_insn);
+            at = Some(parent);
+        }
+        if !w.is_empty() {
+            self.all_scalars_precise(start.parent);
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    fn bug(&self, m: String) -> Stop {
+        self.refuse(errno::EFAULT, "V0901", format!("verifier bug: {m}"))
+    }
+
+    /// Walks one state's instructions backwards; true if nothing is wanted any more.
+    fn walk_segment(
+        &self,
+        history: &[PathStep],
+        first: usize,
+        last: usize,
+        subseq: &mut Option<usize>,
+        skip: &mut bool,
+        w: &mut Wanted,
+    ) -> Result<bool, Lost> {
+        let mut left = history.len();
+        let mut i = last;
+        loop {
+            if *skip {
+                *skip = false;
+            } else {
+                let step = history[..left].last().filter(|s| s.insn as usize == i);
+                self.step_back(i, *subseq, step, w)?;
+            }
+            if w.is_empty() {
+                return Ok(true);
+            }
+            *subseq = Some(i);
+            if i == first && (left == 0 || left == 1 && history[0].insn as usize == i) {
+                return Ok(false);
+            }
+            if left > 0 && history[left - 1].insn as usize == i {
+                i = history[left - 1].prev as usize;
+                if history[left - 1].prev == u32::MAX {
+                    i = usize::MAX;
+                }
+                left -= 1;
+            } else {
+                i = i.wrapping_sub(1);
+            }
+            if i >= self.slots.len() {
+                return Err(Lost::Bug(format!("backtracking idx {i}")));
+            }
+        }
+    }
+
+    /// The beginning of a global function or callback: its arguments are all that may be wanted.
+    fn reached_entry(&mut self, at: Option<StateId>, start: &mut State, w: &mut Wanted) -> Step<bool> {
+        let subprog = match at {
+            None => start.frames[0].subprog,
+            Some(id) => self.saved(id).state.frames[0].subprog,
+        };
+        if subprog == 0 || w.slots[0] != 0 || w.regs[0] & !ARGS != 0 {
+            return Err(self.bug(format!("backtracking func entry subprog {subprog}")));
+        }
+        if let Some(id) = at {
+            let mut only_args = *w;
+            return Ok(self.mark_in(id, &mut only_args));
+        }
+        Ok(false)
+    }
+
+    /// Marks what is wanted in a remembered state; what is marked already was followed already.
+    fn mark_in(&mut self, id: StateId, w: &mut Wanted) -> bool {
+        let mut changed = false;
+        let state = &mut self.saved_mut(id).state;
+        let top = w.frame.min(state.cur());
+        for f in (0..=top).rev() {
+            if w.regs[f] == 0 && w.slots[f] == 0 {
+                continue;
+            }
+            let frame = state.frame_mut(f);
+            for i in 0..FP {
+                if w.regs[f] >> i & 1 == 0 {
+                    continue;
+                }
+                let r = &mut frame.regs[i];
+                if r.kind != Kind::Scalar || r.precise {
+                    w.regs[f] &= !(1 << i);
+                } else {
+                    r.precise = true;
+                    changed = true;
+                }
+            }
+            for i in 0..64 {
+                if w.slots[f] >> i & 1 == 0 {
+                    continue;
+                }
+                match frame.stack.get_mut(i) {
+                    Some(s) if s.is_spilled_scalar() && !s.reg.precise => {
+                        s.reg.precise = true;
+                        changed = true;
+                    }
+                    _ => w.slots[f] &= !(1 << i),
+                }
+            }
+        }
+        changed
+    }
+
+    /// The fallback: every number on the path counts.
+    pub(crate) fn all_scalars_precise(&mut self, mut at: Option<StateId>) {
+        while let Some(id) = at {
+            let state = &mut self.saved_mut(id).state;
+            state.each_reg(|r| r.is_scalar() && !r.precise, |r| r.precise = true);
+            at = state.parent;
+        }
+    }
+
+    fn step_back(
+        &self,
+        idx: usize,
+        subseq: Option<usize>,
+        step: Option<&PathStep>,
+        w: &mut Wanted,
+    ) -> Result<(), Lost> {
+        let Some(op) = self.op(idx) else { return Ok(()) };
+        w.sync_linked(step);
+        match *op {
+            Op::Alu { op: AluOp::Mov, dst, src, .. } => {
+                if w.has(dst.index()) {
+                    w.clear(dst.index());
+                    if let Operand::Reg(src) = src {
+                        w.set(src.index());
+                    }
+                }
+            }
+            Op::Movsx { dst, src, .. } | Op::AddrSpaceCast { dst, src, .. } => {
+                if w.has(dst.index()) {
+                    w.clear(dst.index());
+                    w.set(src.index());
+                }
+            }
+            Op::Alu { dst, src: Operand::Reg(src), .. } if w.has(dst.index()) => w.set(src.index()),
+            Op::Alu { .. } | Op::Neg { .. } | Op::Swap { .. } => {}
+            Op::Load { dst, .. } | Op::LoadAcquire { dst, .. } => {
+                if !w.has(dst.index()) {
+                    return Ok(());
+                }
+                w.clear(dst.index());
+                if let Some((frame, slot)) = step.and_then(|s| s.stack) {
+                    w.slots[frame as usize] |= 1 << slot;
+                }
+            }
+            Op::Store { dst, src, .. } => self.store_back(dst.index(), src, step, w)?,
+            Op::StoreRelease { dst, src, .. } | Op::Atomic { dst, src, .. } => {
+                self.store_back(dst.index(), Operand::Reg(src), step, w)?;
+            }
+            Op::Call(target) => return self.step_call(idx, subseq, target, w, step),
+            Op::Exit => self.exit_back(subseq, w)?,
+            Op::Branch { dst, src: Operand::Reg(src), .. } => {
+                if !w.has(dst.index()) && !w.has(src.index()) {
+                    return Ok(());
+                }
+                if !step.is_some_and(|s| s.src_is_stack) {
+                    w.set(src.index());
+                }
+                if !step.is_some_and(|s| s.dst_is_stack) {
+                    w.set(dst.index());
+                }
+            }
+            Op::Branch { .. } | Op::Jump { .. } | Op::MayGoto { .. } => {}
+            Op::LoadImm { dst, .. } => w.clear(dst.index()),
+            Op::LoadAbs { .. } | Op::LoadInd { .. } => {
+                if w.has(0) {
+                    return Err(Lost::Everything);
+                }
+            }
+        }
+        w.sync_linked(step);
+        Ok(())
+    }
+
+    fn store_back(
+        &self,
+        dst: usize,
+        src: Operand,
+        step: Option<&PathStep>,
+        w: &mut Wanted,
+    ) -> Result<(), Lost> {
+        // A number is the address: a pointer became one by subtraction.
+        if w.has(dst) {
+            return Err(Lost::Everything);
+        }
+        let Some((frame, slot)) = step.and_then(|s| s.stack) else { return Ok(()) };
+        if w.slots[frame as usize] >> slot & 1 == 0 {
+            return Ok(());
+        }
+        w.slots[frame as usize] &= !(1 << slot);
+        if let Operand::Reg(src) = src {
+            w.set(src.index());
+        }
+        Ok(())
+    }
+
+    fn step_call(
+        &self,
+        idx: usize,
+        subseq: Option<usize>,
+        target: CallTarget,
+        w: &mut Wanted,
+        step: Option<&PathStep>,
+    ) -> Result<(), Lost> {
+        if let CallTarget::Subprog(off) = target {
+            let callee = find_subprog(&self.subprogs, crate::structure::target(idx, off));
+            if self.subprogs[callee].global {
+                if w.args_wanted() {
+                    return Err(Lost::Bug(format!("global subprog unexpected regs {:x}", w.regs[w.frame])));
+                }
+                w.clear(0);
+                return Ok(());
+            }
+            // Out of the callee, towards its caller: only arguments can still be wanted.
+            if w.regs[w.frame] & !ARGS != 0 || w.slots[w.frame] != 0 {
+                return Err(Lost::Bug(format!("static subprog unexpected regs {:x}", w.regs[w.frame])));
+            }
+            let args = w.regs[w.frame];
+            w.regs[w.frame] = 0;
+            w.leave_subprog()?;
+            w.regs[w.frame] |= args;
+            return Ok(());
+        }
+        if self.aux[idx].calls_callback && subseq != Some(idx + 1) {
+            // Out of a callback; its arguments were made by the helper.
+            if w.regs[w.frame] & !ARGS != 0 || w.slots[w.frame] != 0 {
+                return Err(Lost::Bug(format!("callback unexpected regs {:x}", w.regs[w.frame])));
+            }
+            w.regs[w.frame] = 0;
+            return w.leave_subprog();
+        }
+        w.clear(0);
+        if w.args_wanted() {
+            return Err(Lost::Bug(format!("backtracking call unexpected regs {:x}", w.regs[w.frame])));
+        }
+        w.sync_linked(step);
+        Ok(())
+    }
+
+    /// Into a function that returned to `subseq`.
+    fn exit_back(&self, subseq: Option<usize>, w: &mut Wanted) -> Result<(), Lost> {
+        if subseq.is_some_and(|s| self.aux[s].calls_callback) {
+            w.regs[w.frame] &= !ARGS;
+        }
+        if w.args_wanted() {
+            return Err(Lost::Bug(format!("backtracking exit unexpected regs {:x}", w.regs[w.frame])));
+        }
+        let from_subprog = subseq
+            .and_then(|s| s.checked_sub(1))
+            .is_some_and(|s| matches!(self.op(s), Some(Op::Call(CallTarget::Subprog(_)))));
+        let wants_r0 = from_subprog && w.has(0);
+        w.clear(0);
+        if w.frame == 7 {
+            return Err(Lost::Bug("backtracking too deep".into()));
+        }
+        w.frame += 1;
+        if wants_r0 {
+            w.set(0);
+        }
+        Ok(())
+    }
+}

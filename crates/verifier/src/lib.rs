@@ -1,0 +1,149 @@
+//! The kernel's verdict without the kernel.
+//!
+//! [`verify`] explores every path of a program with abstract values, as Linux 6.18's verifier does, and
+//! either accepts it or says on which instruction which property could not be shown. An accepted
+//! program has these properties:
+//!
+//! **Structure.** Every jump and call goes to the first slot of an instruction in its own subprogram or
+//! to the start of another; every instruction can be reached; a subprogram ends in a jump or an exit;
+//! calls nest at most eight deep and use at most 512 bytes of stack together.
+//!
+//! **Termination.** Every path ends: at most 1,000,000 instructions are processed over all paths, and no
+//! state comes back to itself.
+//!
+//! **Values.** No register is read before it was set; r10 is never written; no division by a constant
+//! zero, no shift by a constant that is too large; what a program of a limited type returns is in range.
+//!
+//! **Memory.** Every load and store is inside something that is there: the stack (aligned, and written
+//! before it is read by those who have no right to see old bytes), the context (field by field), a map's
+//! value or key, packet bytes that a comparison proved, memory of known size. Nothing that is read-only
+//! is written. Nothing that may be null is dereferenced.
+//!
+//! **Calls.** Helpers get what their prototypes say, in program types that may call them; callbacks and
+//! global functions get what their types say.
+//!
+//! **Protocols.** What is acquired is released on every path; locks and sections are closed in order,
+//! and what must not happen inside them does not.
+//!
+//! What is not modelled yet is answered [`Verdict::NotModelled`], by a scan before verification: such a
+//! program is neither accepted nor refused.
+//!
+//! Sources: the kernel's documentation (`Documentation/bpf/verifier.rst`), RFC 9669, and the verdicts and
+//! logs of a running Linux 6.18, with which this crate is compared program by program.
+#![forbid(unsafe_code)]
+
+mod check;
+mod depth;
+mod env;
+mod explore;
+mod from_spec;
+mod log;
+mod refusal;
+mod rows;
+mod scan;
+mod state;
+mod structure;
+mod task;
+pub mod value;
+
+pub use env::Counts;
+pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_fields};
+pub use refusal::{Refusal, errno};
+pub use task::{MapShape, Privilege, SpecialField, Task};
+
+use env::Env;
+use refusal::{Step, Stop};
+use state::{Flags, Frame, Kind, Reg, State};
+
+/// What is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The program is safe.
+    Accept,
+    /// It could not be shown to be.
+    Reject(Box<Refusal>),
+    /// It uses what is not modelled: the name.
+    NotModelled(String),
+}
+
+/// A verdict, and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The figures.
+    pub counts: Counts,
+}
+
+/// Verifies a program.
+pub fn verify(task: &Task) -> Outcome {
+    decide(task, None).0
+}
+
+/// Verifies a program, and logs every state on the way.
+pub fn verify_logged(task: &Task) -> (Outcome, String) {
+    let (outcome, log) = decide(task, Some(String::new()));
+    (outcome, log.unwrap_or_default())
+}
+
+fn decide(task: &Task, mut log: Option<String>) -> (Outcome, Option<String>) {
+    let mut counts = Counts::default();
+    let verdict = match run(task, &mut counts, &mut log) {
+        Ok(()) => Verdict::Accept,
+        Err(Stop::Refused(r)) => Verdict::Reject(r),
+        Err(Stop::NotModelled(what)) => Verdict::NotModelled(what),
+    };
+    (Outcome { verdict, counts }, log)
+}
+
+/// Longest program.
+const MAX_LEN: usize = 1_000_000;
+
+fn run(task: &Task, counts: &mut Counts, log: &mut Option<String>) -> Step {
+    if task.insns.is_empty() || task.insns.len() > MAX_LEN {
+        let r = Refusal {
+            errno: errno::E2BIG,
+            code: "V0109",
+            insn: 0,
+            message: format!("program of {} instructions", task.insns.len()),
+            reg: None,
+        };
+        return Err(Stop::Refused(Box::new(r)));
+    }
+    let slots = structure::decode_slots(&task.insns);
+    if let Some(what) = scan::not_modelled(task, &slots) {
+        return Err(Stop::NotModelled(what));
+    }
+    let mut subprogs = structure::split(&slots).map_err(Stop::Refused)?;
+    check::name_subprogs(task, &mut subprogs);
+    check::abnormal_returns(task, &subprogs)?;
+    check::resolve(task, &slots)?;
+    let mut env = Env::new(task, slots, subprogs);
+    env.log = log.take();
+    let done = explore_all(&mut env);
+    *counts = env.counts;
+    *log = env.log.take();
+    done
+}
+
+fn explore_all(env: &mut Env<'_>) -> Step {
+    structure::check_cfg(&env.slots, &mut env.aux, &mut env.subprogs, env.rights.bpf)
+        .map_err(Stop::Refused)?;
+    structure::components(&env.slots, &mut env.aux);
+    structure::live_registers(&env.slots, &mut env.aux, env.task.prog_type);
+    let mut frame = Frame::new(usize::MAX, 0, 0);
+    frame.regs[1] = Reg::pointer(Kind::Ctx, Flags::NONE);
+    env.cur = State::new(frame, env.task.is_sleepable());
+    env.explore(0)?;
+    let mut verified = vec![false; env.subprogs.len()];
+    while let Some(i) = (1..verified.len()).find(|i| {
+        let s = &env.subprogs[*i];
+        s.global && s.called && !verified[*i]
+    }) {
+        verified[i] = true;
+        env.cur = env.global_entry(i)?;
+        let start = env.subprogs[i].start;
+        env.explore(start)?;
+    }
+    env.check_depth()
+}

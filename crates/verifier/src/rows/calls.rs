@@ -1,0 +1,103 @@
+//! Traits of helpers that matter before any path is explored.
+
+use crate::task::Task;
+
+use skep_abi::{Arg, HelperId as H, HelperRow, ProgType as P};
+
+/// How a helper calls a function of the program back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CallbackKind {
+    /// Before it returns, any number of times.
+    Sync,
+    /// Later.
+    Async,
+}
+
+/// Helpers after which pointers into the packet are stale; a tail call may end in any of them.
+const CHANGE_PACKET: [H; 23] = [
+    H::CLONE_REDIRECT,
+    H::L3_CSUM_REPLACE,
+    H::L4_CSUM_REPLACE,
+    H::LWT_PUSH_ENCAP,
+    H::LWT_SEG6_ACTION,
+    H::LWT_SEG6_ADJUST_SRH,
+    H::LWT_SEG6_STORE_BYTES,
+    H::MSG_POP_DATA,
+    H::MSG_PULL_DATA,
+    H::MSG_PUSH_DATA,
+    H::SKB_ADJUST_ROOM,
+    H::SKB_CHANGE_HEAD,
+    H::SKB_CHANGE_PROTO,
+    H::SKB_CHANGE_TAIL,
+    H::SKB_PULL_DATA,
+    H::SKB_STORE_BYTES,
+    H::SKB_VLAN_POP,
+    H::SKB_VLAN_PUSH,
+    H::STORE_HDR_OPT,
+    H::XDP_ADJUST_HEAD,
+    H::XDP_ADJUST_META,
+    H::XDP_ADJUST_TAIL,
+    H::TAIL_CALL,
+];
+
+const MIGHT_SLEEP: [H; 4] = [H::COPY_FROM_USER, H::COPY_FROM_USER_TASK, H::IMA_INODE_HASH, H::IMA_FILE_HASH];
+
+const SYNC: [H; 4] = [H::FOR_EACH_MAP_ELEM, H::FIND_VMA, H::LOOP, H::USER_RINGBUF_DRAIN];
+
+/// Kernel functions that are modelled: those that open and close sections.
+const KFUNCS: [&str; 4] =
+    ["bpf_rcu_read_lock", "bpf_rcu_read_unlock", "bpf_preempt_disable", "bpf_preempt_enable"];
+
+/// The name of the kernel function that a call names by number.
+pub(crate) fn kfunc_name(task: &Task, number: i32) -> Option<&str> {
+    task.kfuncs.iter().find(|(n, _)| *n == number).map(|(_, name)| name.as_str())
+}
+
+/// Whether a kernel function is modelled.
+pub(crate) fn kfunc_modelled(name: &str) -> bool {
+    KFUNCS.contains(&name)
+}
+
+/// The number of a call's immediate as a helper's.
+pub(crate) fn helper(imm: i32) -> H {
+    H(imm as u32)
+}
+
+/// Whether pointers into the packet are stale after it.
+pub(crate) fn changes_packet(id: i32) -> bool {
+    CHANGE_PACKET.contains(&helper(id))
+}
+
+/// Whether it may sleep.
+pub(crate) fn might_sleep(id: i32) -> bool {
+    MIGHT_SLEEP.contains(&helper(id))
+}
+
+/// Whether and how it calls back.
+pub(crate) fn callback_kind(id: i32) -> Option<CallbackKind> {
+    let id = helper(id);
+    if SYNC.contains(&id) {
+        Some(CallbackKind::Sync)
+    } else if id == H::TIMER_SET_CALLBACK {
+        Some(CallbackKind::Async)
+    } else {
+        None
+    }
+}
+
+/// What a helper takes in programs of this type: some have two prototypes under one number.
+pub(crate) fn args(row: &'static HelperRow, prog: P) -> &'static [Arg] {
+    let by_skb =
+        matches!(prog, P::SCHED_CLS | P::SCHED_ACT | P::LWT_IN | P::LWT_OUT | P::LWT_XMIT | P::LWT_SEG6LOCAL);
+    match row.id {
+        // Elsewhere it is the class of the task that runs, not of a packet's socket.
+        H::GET_CGROUP_CLASSID if !by_skb => &[],
+        _ => row.args,
+    }
+}
+
+/// Registers r1 to r5 that a helper takes, as bits; none if there is no such helper.
+pub(crate) fn arg_mask(id: i32, prog: P) -> Option<u16> {
+    let row = helper(id).row()?;
+    Some(((1u16 << args(row, prog).len()) - 1) << 1)
+}

@@ -1,0 +1,69 @@
+//! Which registers may still be read: live variables, backwards over each subprogram.
+
+use skep_abi::ProgType;
+use skep_isa::{AtomicOp, CallTarget, Op, Operand, Reg};
+
+use super::{Aux, Slot, successors};
+use crate::rows::calls;
+
+const ARGS: u16 = 0b11_1110;
+const CALLER_SAVED: u16 = 0b11_1111;
+
+fn bit(r: Reg) -> u16 {
+    1 << r.index()
+}
+
+fn operand(o: Operand) -> u16 {
+    match o {
+        Operand::Reg(r) => bit(r),
+        Operand::Imm(_) => 0,
+    }
+}
+
+/// Registers that an instruction reads, and those that it sets.
+fn use_def(op: &Op, prog: ProgType) -> (u16, u16) {
+    match *op {
+        Op::Alu { op: skep_isa::AluOp::Mov, dst, src, .. } => (operand(src), bit(dst)),
+        Op::Alu { dst, src, .. } => (bit(dst) | operand(src), bit(dst)),
+        Op::Movsx { dst, src, .. } | Op::AddrSpaceCast { dst, src, .. } => (bit(src), bit(dst)),
+        Op::Neg { dst, .. } | Op::Swap { dst, .. } => (bit(dst), bit(dst)),
+        Op::Load { dst, src, .. } | Op::LoadAcquire { dst, src, .. } => (bit(src), bit(dst)),
+        Op::Store { dst, src, .. } => (bit(dst) | operand(src), 0),
+        Op::StoreRelease { dst, src, .. } => (bit(dst) | bit(src), 0),
+        Op::Atomic { op: AtomicOp::Cmpxchg, dst, src, .. } => (1 | bit(dst) | bit(src), 1),
+        Op::Atomic { fetch, dst, src, .. } => (bit(dst) | bit(src), if fetch { bit(src) } else { 0 }),
+        Op::LoadImm { dst, .. } => (0, bit(dst)),
+        // Everything may matter: the packet is read through r6.
+        Op::LoadAbs { .. } | Op::LoadInd { .. } => (u16::MAX, 0),
+        Op::Jump { .. } | Op::MayGoto { .. } => (0, 0),
+        Op::Branch { dst, src, .. } => (bit(dst) | operand(src), 0),
+        Op::Exit => (1, 0),
+        Op::Call(CallTarget::Helper(id)) => (calls::arg_mask(id, prog).unwrap_or(ARGS), CALLER_SAVED),
+        Op::Call(_) => (ARGS, CALLER_SAVED),
+    }
+}
+
+/// Fills [`Aux::live`] for each slot.
+pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], prog: ProgType) {
+    let effects: Vec<(u16, u16)> = slots
+        .iter()
+        .map(|s| match s {
+            Slot::Op(op) => use_def(op, prog),
+            Slot::Half => (0, 0),
+            Slot::Bad(_) => (u16::MAX, 0),
+        })
+        .collect();
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for i in (0..slots.len()).rev() {
+            let after = successors(slots, i).fold(0, |acc, s| acc | aux[s].live);
+            let (uses, defs) = effects[i];
+            let before = after & !defs | uses;
+            if before != aux[i].live {
+                aux[i].live = before;
+                changed = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Small programs and what is decided of them: one of each property, with the kernel's words.
+
+use skep_abi::{AttachType, HelperId, MapType, ProgType};
+use skep_isa::Names;
+use skep_isa::asm::{Assembler, Dialect};
+use skep_verifier::{MapShape, Privilege, Task, Verdict, verify, verify_logged};
+use std::sync::Arc;
+
+struct Helpers;
+
+impl Names for Helpers {
+    fn helper_id(&self, name: &str) -> Option<i32> {
+        name.parse::<HelperId>().ok().map(|h| h.0 as i32)
+    }
+}
+
+fn task(prog_type: ProgType, text: &str) -> Task {
+    let assembly = Assembler::new(Dialect::Kernel).names(&Helpers).assemble(text).unwrap();
+    let mut insns = assembly.insns;
+    for r in &assembly.references {
+        insns[r.slot].imm = 1;
+    }
+    let map = MapShape {
+        name: "m".into(),
+        map_type: MapType::HASH,
+        key_size: 4,
+        value_size: 16,
+        max_entries: 8,
+        flags: 0,
+        fields: Vec::new(),
+        inner: None,
+        frozen: None,
+    };
+    Task {
+        name: "test".into(),
+        prog_type,
+        attach_type: AttachType(0),
+        flags: 0,
+        gpl: true,
+        insns,
+        maps: vec![(1, Arc::new(map))],
+        btf: None,
+        func_info: Vec::new(),
+        vmlinux: None,
+        attach_func: None,
+        privilege: Privilege::Root,
+        cpus: 2,
+        kfuncs: Vec::new(),
+    }
+}
+
+fn accepted(text: &str, insns: u32) {
+    let o = verify(&task(ProgType::XDP, text));
+    assert_eq!(o.verdict, Verdict::Accept, "{text}");
+    assert_eq!(o.counts.insns, insns, "{text}");
+}
+
+fn refused(text: &str, insn: usize, message: &str) {
+    match verify(&task(ProgType::XDP, text)).verdict {
+        Verdict::Reject(r) => {
+            assert!(r.message.contains(message), "{text}\n{}", r.message);
+            assert_eq!(r.insn, insn, "{text}\n{}", r.message);
+        }
+        other => panic!("{text}\n{other:?}"),
+    }
+}
+
+#[test]
+fn structure() {
+    refused("r0 = 0\ngoto out\nr1 = 1\nout: exit", 2, "unreachable insn 2");
+    refused("r0 = 0\nr0 += 1", 1, "last insn is not an exit or jmp");
+    refused("r0 = 0\nagain: goto again", 1, "infinite loop detected at insn 1");
+    refused("exit", 0, "R0 !read_ok");
+    refused("r10 = 1\nexit", 0, "frame pointer is read only");
+    refused("r0 = 1\nr0 /= 0\nexit", 1, "div by zero");
+}
+
+#[test]
+fn bounded_loops_are_explored_and_endless_ones_found() {
+    accepted("r0 = 0\nagain: r0 += 1\nif r0 < 10 goto again\nexit", 22);
+    refused("r0 = *(u32 *)(r1 + 16)\nagain: r0 s>>= 1\nif r0 != 5 goto again\nexit", 1, "infinite loop");
+}
+
+#[test]
+fn the_packet_is_there_only_where_it_was_proven() {
+    let load = "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\n";
+    accepted(&format!("{load}r0 = 0\nif r4 > r3 goto out\nr0 = *(u8 *)(r2 + 13)\nout: exit"), 9);
+    refused(
+        &format!("{load}r0 = 0\nif r4 > r3 goto out\nr0 = *(u8 *)(r2 + 14)\nout: exit"),
+        6,
+        "invalid access to packet, off=14 size=1, R2(id=0,off=14,r=14)",
+    );
+}
+
+const LOOKUP: &str = "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = map[m]\ncall bpf_map_lookup_elem\n";
+
+#[test]
+fn map_values_are_checked_for_null_and_for_their_size() {
+    accepted(&format!("{LOOKUP}if r0 == 0 goto out\nr0 = *(u64 *)(r0 + 8)\nout: exit"), 9);
+    refused(&format!("{LOOKUP}r0 = *(u64 *)(r0 + 8)\nexit"), 6, "R0 invalid mem access 'map_value_or_null'");
+    refused(
+        &format!("{LOOKUP}if r0 == 0 goto out\nr0 = *(u64 *)(r0 + 9)\nout: exit"),
+        7,
+        "invalid access to map value, value_size=16 off=9 size=8",
+    );
+}
+
+#[test]
+fn an_index_has_to_be_bounded() {
+    let index = "r6 = *(u32 *)(r1 + 16)\n";
+    refused(
+        &format!("{index}{LOOKUP}if r0 == 0 goto out\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: exit"),
+        9,
+        "R0 unbounded memory access",
+    );
+    accepted(
+        &format!("{index}{LOOKUP}if r0 == 0 goto out\nr6 &= 15\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: exit"),
+        12,
+    );
+}
+
+#[test]
+fn references_are_given_back_on_every_path() {
+    let reserve = "r1 = map[m]\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\n";
+    let ring = |text: &str| {
+        let mut t = task(ProgType::XDP, text);
+        let shape = MapShape { map_type: MapType::RINGBUF, ..(*t.maps[0].1).clone() };
+        t.maps = vec![(1, Arc::new(shape))];
+        verify(&t).verdict
+    };
+    let good = format!("{reserve}r1 = r0\nr2 = 0\ncall bpf_ringbuf_submit\nout: r0 = 0\nexit");
+    assert_eq!(ring(&good), Verdict::Accept);
+    let Verdict::Reject(r) = ring(&format!("{reserve}out: r0 = 0\nexit")) else { panic!("accepted a leak") };
+    assert!(r.message.starts_with("Unreleased reference id=2 alloc_insn=4"), "{}", r.message);
+}
+
+#[test]
+fn what_is_not_modelled_is_neither_accepted_nor_refused() {
+    let o = verify(&task(ProgType::XDP, "call bpf_get_current_task_btf\nexit"));
+    assert!(matches!(o.verdict, Verdict::NotModelled(_)), "{:?}", o.verdict);
+}
+
+#[test]
+fn the_log_writes_states_as_the_kernel_does() {
+    let t = task(ProgType::XDP, "r0 = *(u32 *)(r1 + 16)\nr0 &= 7\n*(u64 *)(r10 - 8) = r0\nexit");
+    let (_, log) = verify_logged(&t);
+    let last = log.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "3: R0=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7)) R1=ctx() R10=fp0 \
+         fp-8=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))"
+    );
+}
