@@ -30,13 +30,8 @@ fn sample(row: &Row, operands: [i32; 4], next: i32) -> Vec<Insn> {
         Some((field, value)) if field == fields[i] => value,
         _ if fields[i] == Field::Imm && row.name.starts_with("ldind") => 0,
         // llvm-mc reads no distance of more than 16 bits.
-        _ if row.name == "ja32" => {
-            if fields[i] == Field::Imm {
-                operands[2]
-            } else {
-                0
-            }
-        }
+        _ if row.name == "ja32" && fields[i] == Field::Imm => operands[2],
+        _ if row.name == "ja32" => 0,
         _ if row.uses(fields[i]) => operands[i],
         _ => 0,
     });

@@ -123,7 +123,7 @@ impl Image {
     /// (`BPF_PSEUDO_FUNC`) are resolved here, and other names are the loader's to replace first.
     ///
     /// # Errors
-    /// The structure is wrong ([`skep_isa::validate`]), a callee is missing, or a name is unresolved.
+    /// The structure is wrong ([`skep_isa::validate()`]), a callee is missing, or a name is unresolved.
     pub fn new(insns: &[Insn], imports: &dyn Imports, options: &Options) -> Result<Self, ImageError> {
         if insns.len() > Self::MAX_SLOTS {
             return Err(ImageError(ErrorKind::TooLong));

@@ -5,7 +5,7 @@ use super::Tnum;
 /// What is known of a 64-bit value and of its low half.
 ///
 /// Freshly made scalars are consistent; while a dead branch is explored, a minimum may exceed its
-/// maximum until [`Scalar::sane`] is asked.
+/// maximum, and what is known is forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Scalar {
     /// Known bits.
