@@ -137,6 +137,6 @@ fn programs_of_objects_run_with_their_subprograms_and_global_variables() {
         vm.run_mem(&mut ctx).expect("it runs")
     };
     let leaf = |n: u64| n ^ time;
-    assert_eq!(of(2), (leaf(2) + 1) * leaf(3) & 0xffff_ffff);
-    assert_eq!(of(5), (leaf(5) + 1) * leaf(6) & 0xffff_ffff);
+    assert_eq!(of(2), ((leaf(2) + 1) * leaf(3)) & 0xffff_ffff);
+    assert_eq!(of(5), ((leaf(5) + 1) * leaf(6)) & 0xffff_ffff);
 }
