@@ -33,7 +33,7 @@ impl Env<'_> {
             let (depth, frames) = self.chain(root, 1, &callees, private && !is_async, &mut f)?;
             if depth > MAX_STACK {
                 let m = format!("combined stack size of {frames} calls is {depth}. Too large");
-                return Err(self.refuse(errno::EACCES, "V0309", m));
+                return Err(self.refuse(errno::EACCES, "V0302", m));
             }
         }
         Ok(())

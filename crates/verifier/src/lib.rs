@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod codes;
 mod depth;
 mod env;
 mod explore;
@@ -46,6 +47,7 @@ mod structure;
 mod task;
 pub mod value;
 
+pub use codes::{code, codes, reference};
 pub use env::Counts;
 pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_fields};
 pub use refusal::{Refusal, errno};
@@ -103,7 +105,7 @@ fn run(task: &Task, counts: &mut Counts, log: &mut Option<String>) -> Step {
     if task.insns.is_empty() || task.insns.len() > MAX_LEN {
         let r = Refusal {
             errno: errno::E2BIG,
-            code: "V0109",
+            code: "V0113",
             insn: 0,
             message: format!("program of {} instructions", task.insns.len()),
             reg: None,

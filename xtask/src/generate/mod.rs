@@ -19,6 +19,10 @@ pub struct Generated {
 pub fn all() -> Vec<Generated> {
     vec![
         Generated { path: "docs/isa.md", text: skep_isa::reference() },
+        Generated {
+            path: "docs/verifier-codes.md",
+            text: format!("{REMARK}\n\n{}", skep_verifier::reference()),
+        },
         Generated { path: "docs/abi/helpers.md", text: abi::helpers() },
         Generated { path: "docs/abi/prog-types.md", text: abi::prog_types() },
         Generated { path: "docs/abi/map-types.md", text: abi::map_types() },

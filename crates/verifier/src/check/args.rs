@@ -132,7 +132,7 @@ impl Env<'_> {
         let r = *self.cur.reg(reg);
         if arg == Arg::Num {
             if self.is_secret(reg) {
-                return Err(self.deny(reg, "V0801", format!("R{reg} leaks addr into helper function")));
+                return Err(self.deny(reg, "V0805", format!("R{reg} leaks addr into helper function")));
             }
             return Ok(());
         }
@@ -415,7 +415,7 @@ impl Env<'_> {
     }
 
     fn spin_lock(&mut self, reg: usize, r: &Reg, id: H) -> Step {
-        let refuse = |env: &Self, m: String| Err(env.refuse(errno::EINVAL, "V0703", m));
+        let refuse = |env: &Self, m: String| Err(env.refuse(errno::EINVAL, "V0706", m));
         let map = self.maps[r.aux as usize].clone();
         let Some(at) = r.const_offset() else {
             let m = format!(

@@ -66,10 +66,12 @@ impl Env<'_> {
         let name = calls::kfunc_name(self.task, btf_id);
         let refuse = |m: String| Err(self.refuse(errno::EINVAL, "V0705", m));
         if !self.task.gpl {
-            return refuse("cannot call kernel function from non-GPL compatible program".into());
+            let m = "cannot call kernel function from non-GPL compatible program";
+            return Err(self.refuse(errno::EINVAL, "V0510", m));
         }
         if self.cur.holds.locks > 0 {
-            return refuse("function calls are not allowed while holding a lock".into());
+            let m = "function calls are not allowed while holding a lock";
+            return Err(self.refuse(errno::EINVAL, "V0703", m));
         }
         let h = &self.cur.holds;
         let (mut rcu, mut preempt) = (h.rcu, h.preempt);

@@ -158,7 +158,7 @@ impl Env<'_> {
             let s = r.index();
             self.readable(s)?;
             if !(packet(self.cur.reg(dst)) && packet(self.cur.reg(s))) && self.is_secret(s) {
-                return Err(self.deny(s, "V0206", format!("R{s} pointer comparison prohibited")));
+                return Err(self.deny(s, "V0209", format!("R{s} pointer comparison prohibited")));
             }
         }
         self.note_stack_sides(dst, src);
@@ -220,7 +220,7 @@ impl Env<'_> {
         let denied = !matched && self.is_secret(dst);
         self.pending.push(other);
         if denied {
-            return Err(self.deny(dst, "V0206", format!("R{dst} pointer comparison prohibited")));
+            return Err(self.deny(dst, "V0209", format!("R{dst} pointer comparison prohibited")));
         }
         Ok(())
     }

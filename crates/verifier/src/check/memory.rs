@@ -151,7 +151,7 @@ impl Env<'_> {
         }
         for r in if cmpxchg { [0, src] } else { [src, src] } {
             if self.is_secret(r) {
-                return Err(self.deny(r, "V0801", format!("R{r} leaks addr into mem")));
+                return Err(self.deny(r, "V0805", format!("R{r} leaks addr into mem")));
             }
         }
         self.atomic_target(dst, "stores into")?;
@@ -202,7 +202,8 @@ impl Env<'_> {
         }
         let var = show_var(r.val.var);
         let m = format!("misaligned {word}access off {var}+{}+{} size {}", r.off, a.off, a.size);
-        Err(self.deny(a.ptr, "V0302", m))
+        let code = if r.kind == Kind::Stack { "V0301" } else { "V0414" };
+        Err(self.deny(a.ptr, code, m))
     }
 
     fn packet_aligned(&self, r: &Reg, a: &Access) -> Step {
@@ -214,7 +215,7 @@ impl Env<'_> {
         }
         let var = show_var(r.val.var);
         let m = format!("misaligned packet access off {ip}+{var}+{}+{} size {}", r.off, a.off, a.size);
-        Err(self.deny(a.ptr, "V0302", m))
+        Err(self.deny(a.ptr, "V0414", m))
     }
 
     /// Checks one access and carries it out.
@@ -244,7 +245,8 @@ impl Env<'_> {
             _ => {
                 let word = self.type_word(&r);
                 let m = format!("R{} invalid mem access '{word}'", a.ptr);
-                return Err(self.deny(a.ptr, "V0401", m));
+                let code = if nullable { "V0415" } else { "V0401" };
+                return Err(self.deny(a.ptr, code, m));
             }
         }
         if let (Some(dst), false) = (a.dst, a.write)
@@ -272,7 +274,7 @@ impl Env<'_> {
         if let (Stored::Reg(v), true) = (a.stored, a.write)
             && self.is_secret(v)
         {
-            return Err(self.deny(v, "V0801", format!("R{v} leaks addr into {into}")));
+            return Err(self.deny(v, "V0805", format!("R{v} leaks addr into {into}")));
         }
         Ok(())
     }

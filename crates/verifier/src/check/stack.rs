@@ -193,7 +193,7 @@ impl Env<'_> {
                 let r = &self.cur.frames[frame].stack[slot].reg;
                 if !self.rights.ptr_leaks && r.is_pointer() {
                     let m = format!("leaking pointer from stack off {off}");
-                    return Err(self.refuse(errno::EACCES, "V0801", m));
+                    return Err(self.refuse(errno::EACCES, "V0805", m));
                 }
             }
         }
