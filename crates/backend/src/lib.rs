@@ -1,6 +1,8 @@
 //! The trait of the two worlds, userspace and kernel, and its plain data.
 #![forbid(unsafe_code)]
 
+pub mod kconfig;
+
 use std::collections::BTreeMap;
 
 use skep_abi::ProgType;

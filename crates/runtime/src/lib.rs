@@ -17,7 +17,6 @@ mod events;
 mod format;
 mod helper;
 mod hook;
-mod kconfig;
 mod live;
 mod load;
 mod map;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use skep_abi::{MapType, ProgType};
-use skep_backend::{Error, ErrorKind, LoadOptions};
+use skep_backend::{Error, ErrorKind, LoadOptions, kconfig};
 use skep_btf::Kind;
 use skep_btf::core::Solver;
 use skep_isa::{Endian, Insn};
@@ -193,7 +193,11 @@ fn make_map(
     let region = memory.add(ops.slab_len(), Protection::ReadWrite);
     let region = region.map_err(|e| no_room(&format!("map `{name}`"), e))?;
     let contents = match spec.origin {
-        MapOrigin::Kconfig => Some(crate::kconfig::values(world, object, shape.value_size)?),
+        MapOrigin::Kconfig => {
+            let config = |name: &str| world.kconfig.get(name).cloned();
+            let source = kconfig::Source { version: world.kernel_version, config: &config };
+            Some(kconfig::values(&source, object, shape.value_size)?)
+        }
         _ => spec.initial_value.clone(),
     };
     if let Some(contents) = contents {

@@ -28,12 +28,19 @@ macro_rules! attrs {
                     &[$((stringify!($field), std::mem::offset_of!($name, $field), size_of::<$ty>())),*];
             }
         )*
+    };
+}
+pub(super) use attrs;
+
+macro_rules! bpf_attrs {
+    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {
+        attrs! { $($(#[$doc])* $name { $($body)* })* }
         /// Every struct with its fields, for comparison with the kernel's own types.
         pub static ALL: &[(&str, &[(&str, usize, usize)])] = &[$((stringify!($name), $name::FIELDS)),*];
     };
 }
 
-attrs! {
+bpf_attrs! {
     /// BPF_MAP_CREATE.
     MapCreate {
         map_type: u32, key_size: u32, value_size: u32, max_entries: u32, map_flags: u32, inner_map_fd: u32,

@@ -4,12 +4,11 @@
 //! The rules are libbpf's: `y`, `n` and `m` for `bool`, `char` and `enum libbpf_tristate`, numbers for
 //! integers, quoted text for `char` arrays; a weak extern without a value is zero.
 
-use skep_backend::{Error, ErrorKind};
 use skep_btf::{Btf, Kind, TypeId};
 use skep_isa::Endian;
 use skep_object::{Extern, ExternKind, Spec};
 
-use crate::world::World;
+use crate::{Error, ErrorKind};
 
 /// What the object declares a value as.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,8 +32,25 @@ fn declared(btf: Option<&Btf>, var: Option<TypeId>, size: u32) -> Declared {
     }
 }
 
-/// The bytes of the `.kconfig` map of an object.
-pub(crate) fn values(world: &World, spec: &Spec, len: usize) -> Result<Vec<u8>, Error> {
+/// What a world knows of its kernel.
+pub struct Source<'a> {
+    /// `LINUX_VERSION_CODE`.
+    pub version: u32,
+    /// A configuration value as `.config` spells it: `y`, `n`, `m`, a number, a string in quotes.
+    pub config: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of the `.kconfig` map of an object, `len` of them.
+///
+/// # Errors
+/// If an extern lies outside of the map, has no value and is not weak, or a value that its type can't hold.
+pub fn values(source: &Source<'_>, spec: &Spec, len: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; len];
     for ext in &spec.externs {
         let ExternKind::Kconfig { offset, size } = ext.kind else { continue };
@@ -43,14 +59,14 @@ pub(crate) fn values(world: &World, spec: &Spec, len: usize) -> Result<Vec<u8>, 
         let Some(place) = place else {
             return Err(Error::new(ErrorKind::Invalid, format!("`{}` lies outside of .kconfig", ext.name)));
         };
-        fill(world, spec, ext, place)?;
+        fill(source, spec, ext, place)?;
     }
     Ok(bytes)
 }
 
-fn fill(world: &World, spec: &Spec, ext: &Extern, place: &mut [u8]) -> Result<(), Error> {
+fn fill(source: &Source<'_>, spec: &Spec, ext: &Extern, place: &mut [u8]) -> Result<(), Error> {
     let number = match ext.name.as_str() {
-        "LINUX_KERNEL_VERSION" => Some(u64::from(world.kernel_version)),
+        "LINUX_KERNEL_VERSION" => Some(u64::from(source.version)),
         "LINUX_HAS_BPF_COOKIE" | "LINUX_HAS_SYSCALL_WRAPPER" => Some(1),
         _ => None,
     };
@@ -58,7 +74,7 @@ fn fill(world: &World, spec: &Spec, ext: &Extern, place: &mut [u8]) -> Result<()
         put(place, number, spec.endian);
         return Ok(());
     }
-    let Some(value) = world.kconfig.get(&ext.name) else {
+    let Some(value) = (source.config)(&ext.name) else {
         if ext.weak {
             return Ok(());
         }
@@ -68,7 +84,7 @@ fn fill(world: &World, spec: &Spec, ext: &Extern, place: &mut [u8]) -> Result<()
         );
     };
     let kind = declared(spec.btf.as_ref(), ext.btf_type, place.len() as u32);
-    parse(value, kind, place, spec.endian).ok_or_else(|| {
+    parse(&value, kind, place, spec.endian).ok_or_else(|| {
         let message = format!("`{value}` is no value for `{}` as the object declares it", ext.name);
         Error::new(ErrorKind::Invalid, message)
     })

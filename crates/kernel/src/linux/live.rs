@@ -1,0 +1,101 @@
+//! A loaded object: [`Live`], the [`skep_backend::Loaded`] of this world. Descriptors are all that keeps maps and
+//! programs in the kernel, so everything goes when it is dropped.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use skep_abi::ProgType;
+use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
+
+use super::events::Consumers;
+use super::maps::LiveMap;
+use super::run;
+
+/// A program in the kernel.
+#[derive(Debug)]
+pub(super) struct LoadedProgram {
+    pub(super) name: String,
+    pub(super) prog_type: ProgType,
+    pub(super) fd: OwnedFd,
+}
+
+/// A loaded object.
+#[derive(Debug)]
+pub struct Live {
+    programs: Vec<LoadedProgram>,
+    maps: Vec<LiveMap>,
+    consumers: Consumers,
+    /// The packet of the last run, metadata first.
+    packet: Vec<u8>,
+    /// Bytes of metadata in front of it.
+    meta: usize,
+}
+
+impl Live {
+    pub(super) fn new(programs: Vec<LoadedProgram>, maps: Vec<Option<LiveMap>>) -> Result<Self, Error> {
+        let maps: Vec<LiveMap> = maps.into_iter().flatten().collect();
+        let consumers = Consumers::open(&maps)?;
+        Ok(Self { programs, maps, consumers, packet: Vec::new(), meta: 0 })
+    }
+
+    fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
+        let found = self.programs.iter().find(|p| p.name == name);
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no program `{name}` is loaded")))
+    }
+
+    /// The descriptor of a program, to attach it by.
+    ///
+    /// # Errors
+    /// If none of that name is loaded.
+    pub fn program(&self, name: &str) -> Result<BorrowedFd<'_>, Error> {
+        Ok(self.find(name)?.fd.as_fd())
+    }
+
+    /// How many samples perf buffers had no room for so far, of those that were taken or looked for.
+    pub fn lost_samples(&self) -> u64 {
+        self.consumers.lost()
+    }
+
+    /// The descriptor of a map.
+    pub fn map_fd(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.iter().find(|m| m.spec.name == name).map(|m| m.map.as_fd())
+    }
+}
+
+impl Loaded for Live {
+    fn programs(&self) -> Vec<String> {
+        self.programs.iter().map(|p| p.name.clone()).collect()
+    }
+
+    fn maps(&self) -> Vec<String> {
+        self.maps.iter().map(|m| m.spec.name.clone()).collect()
+    }
+
+    fn map(&mut self, name: &str) -> Option<&mut dyn Map> {
+        self.maps.iter_mut().find(|m| m.spec.name == name).map(|m| m as &mut dyn Map)
+    }
+
+    fn test_run(&mut self, prog: &str, input: &TestRun<'_>) -> Result<TestOutput, Error> {
+        let program = self.find(prog)?;
+        run::test(program.fd.as_fd(), prog, program.prog_type, input)
+    }
+
+    fn run_packet(&mut self, program: usize, packet: &[u8], _: Option<u64>) -> Result<Outcome, Error> {
+        let Some(program) = self.programs.get(program) else {
+            return Err(Error::new(ErrorKind::NotFound, format!("no program has the number {program}")));
+        };
+        let shape =
+            run::shape(program.prog_type).ok_or_else(|| run::not_run(&program.name, program.prog_type))?;
+        let ran = run::once(program.fd.as_fd(), shape, packet, None, &mut self.packet)
+            .map_err(|e| run::wrong(&program.name, program.prog_type, packet.len(), e))?;
+        self.meta = ran.meta;
+        Ok(Outcome { retval: u64::from(ran.output.retval), redirect: None })
+    }
+
+    fn packet(&self) -> &[u8] {
+        self.packet.get(self.meta..).unwrap_or_default()
+    }
+
+    fn take_events(&mut self) -> Vec<Event> {
+        self.consumers.take()
+    }
+}

@@ -1,0 +1,72 @@
+//! Loading and running, on Linux.
+
+mod error;
+mod events;
+mod live;
+mod load;
+mod log;
+mod maps;
+mod program;
+mod run;
+mod types;
+mod vmlinux;
+
+use std::sync::Arc;
+
+use skep_abi::MapType;
+use skep_backend::{Backend, Error, LoadOptions, Loaded};
+use skep_btf::Btf;
+use skep_object::Spec;
+use skep_sys::map::{Create, Map};
+
+pub use live::Live;
+pub use log::last_meaningful_line;
+
+/// The running kernel, to be loaded into. Cheap to clone; what it learns of the kernel is shared.
+#[derive(Clone, Debug, Default)]
+pub struct Kernel {
+    vmlinux: Arc<vmlinux::Vmlinux>,
+}
+
+impl Kernel {
+    /// The kernel that this process runs on.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Solves CO-RE relocations against these types instead of the kernel's own. Ids of kernel functions still
+    /// come from the kernel.
+    #[must_use]
+    pub fn target_btf(mut self, btf: Arc<Btf>) -> Self {
+        self.vmlinux = Arc::new(vmlinux::Vmlinux::with_target(btf));
+        self
+    }
+
+    /// Why this process may not use bpf(2), if it may not: found by trying.
+    pub fn refusal(&self) -> Option<String> {
+        let probe = Create {
+            map_type: MapType::ARRAY,
+            name: "skep_probe",
+            key_size: 4,
+            value_size: 4,
+            max_entries: 1,
+            ..Create::default()
+        };
+        let errno = Map::create(&probe).err()?;
+        Some(error::rights(&[skep_sys::Cap::BPF]).unwrap_or_else(|| format!("bpf(2) says {errno}")))
+    }
+
+    /// As [`Backend::load`], with the type of this world's own.
+    ///
+    /// # Errors
+    /// See [`Backend::load`].
+    pub fn load(&self, spec: &Spec, options: &LoadOptions) -> Result<Live, Error> {
+        load::load(&self.vmlinux, spec, options)
+    }
+}
+
+impl Backend for Kernel {
+    fn load(&self, spec: &Spec, options: &LoadOptions) -> Result<Box<dyn Loaded>, Error> {
+        Ok(Box::new(Kernel::load(self, spec, options)?))
+    }
+}

@@ -1,0 +1,228 @@
+//! Programs: every symbolic place filled in, and loaded.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use skep_abi::{AttachType, ProgType};
+use skep_backend::{Error, ErrorKind, LoadOptions};
+use skep_btf::core::{POISON, Solver};
+use skep_btf::{Kind, TypeId, essential_name};
+use skep_isa::Insn;
+use skep_object::{Extern, ExternKind, Program, RelocTarget, Spec};
+use skep_sys::prog::{LOG_BASIC, LoadAttr, LoadError, load};
+use skep_sys::{Cap, Errno, cap_for_prog};
+
+use super::maps::LiveMap;
+use super::types::Loaded as Types;
+use super::vmlinux::Vmlinux;
+use super::{error, log};
+
+/// `BPF_JMP | BPF_CALL`.
+const CALL: u8 = 0x85;
+/// Pseudo sources of wide loads and calls.
+const PSEUDO_MAP_FD: u8 = 1;
+const PSEUDO_MAP_VALUE: u8 = 2;
+const PSEUDO_BTF_ID: u8 = 3;
+const PSEUDO_KFUNC_CALL: u8 = 2;
+/// How much of the verifier's log an error shows.
+const LOG_LINES: usize = 30;
+
+/// What programs are resolved against.
+pub(super) struct Resolver<'a> {
+    pub(super) vmlinux: &'a Vmlinux,
+    pub(super) object: &'a Spec,
+    pub(super) maps: &'a [Option<LiveMap>],
+    pub(super) types: Option<&'a Types>,
+    /// Why the kernel did not take the object's types.
+    pub(super) no_types: Option<&'a str>,
+}
+
+impl Resolver<'_> {
+    /// Loads the program with this index.
+    pub(super) fn load(&self, index: usize, options: &LoadOptions) -> Result<(ProgType, OwnedFd), Error> {
+        let mut program = self.object.programs[index].clone();
+        let given = options.prog_types.get(&program.name).copied();
+        let Some(prog_type) = given.or(program.prog_type).filter(|t| *t != ProgType::UNSPEC) else {
+            let message = format!("program `{}` has no type", program.name);
+            return Err(Error::new(ErrorKind::Invalid, message).with_hint("give it one, such as xdp or tc"));
+        };
+        self.solve_core(&mut program)?;
+        for reloc in std::mem::take(&mut program.relocs) {
+            self.resolve(&mut program, reloc.insn, &reloc.target)?;
+        }
+        let fd = self.submit(index, &program, prog_type)?;
+        Ok((prog_type, fd))
+    }
+
+    fn solve_core(&self, program: &mut Program) -> Result<(), Error> {
+        if program.core_relocs.is_empty() {
+            return Ok(());
+        }
+        let unsupported = |why: String| {
+            let message = format!("program `{}` needs the kernel's types: {why}", program.name);
+            Error::new(ErrorKind::Unsupported, message)
+        };
+        let target = self.vmlinux.target().map_err(unsupported)?;
+        let Some(local) = &self.object.btf else {
+            return Err(unsupported("the object has none of its own".into()));
+        };
+        let report = skep_object::core::relocate_with(program, &mut Solver::new(local, target));
+        let failed = report.failures().next().map(|(reloc, why)| (reloc.insn, why.to_owned()));
+        match failed {
+            Some((slot, why)) => {
+                let message = format!("program `{}`: {why}", program.name);
+                Err(Error::new(ErrorKind::Invalid, message).at(&program.name, slot))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn resolve(&self, program: &mut Program, slot: usize, target: &RelocTarget) -> Result<(), Error> {
+        let fd = |map: usize| {
+            let live = self.maps.get(map).and_then(Option::as_ref);
+            live.map(|m| m.map.as_fd().as_raw_fd() as u32).ok_or_else(|| dangling(program, slot))
+        };
+        match *target {
+            RelocTarget::Map(map) => {
+                let fd = fd(map)?;
+                patch(program, slot, PSEUDO_MAP_FD, [fd, 0])
+            }
+            RelocTarget::MapValue { map, offset } => {
+                let fd = fd(map)?;
+                patch(program, slot, PSEUDO_MAP_VALUE, [fd, offset])
+            }
+            RelocTarget::Func(_) => Ok(()),
+            RelocTarget::Extern(index) => {
+                let ext = self.object.externs.get(index).ok_or_else(|| dangling(program, slot))?;
+                self.resolve_extern(program, slot, ext)
+            }
+        }
+    }
+
+    fn resolve_extern(&self, program: &mut Program, slot: usize, ext: &Extern) -> Result<(), Error> {
+        let kind = if ext.kind == ExternKind::Ksym { Kind::Var } else { Kind::Func };
+        let id = match ext.kind {
+            ExternKind::KsymAddr => None,
+            _ => self.kernel_type(essential_name(&ext.name), kind),
+        };
+        if let Some(insn) = program.insns.get_mut(slot).filter(|i| i.opcode == CALL) {
+            return match id {
+                Some(id) => {
+                    *insn = Insn { src: PSEUDO_KFUNC_CALL, off: 0, imm: id.0 as i32, ..*insn };
+                    Ok(())
+                }
+                None if ext.weak => {
+                    // Never run, if the program asks first; the verifier sees that.
+                    *insn = Insn { src: 0, off: 0, imm: POISON, ..*insn };
+                    Ok(())
+                }
+                None => Err(missing(program, slot, ext)),
+            };
+        }
+        if ext.kind == ExternKind::KsymAddr {
+            return match self.vmlinux.symbol(&ext.name) {
+                Some(address) => patch(program, slot, 0, [address as u32, (address >> 32) as u32]),
+                None if ext.weak => patch(program, slot, 0, [0, 0]),
+                None => Err(missing(program, slot, ext)),
+            };
+        }
+        match id {
+            Some(id) => patch(program, slot, PSEUDO_BTF_ID, [id.0, 0]),
+            None if ext.weak => patch(program, slot, 0, [0, 0]),
+            None => Err(missing(program, slot, ext)),
+        }
+    }
+
+    /// A type of the kernel proper; modules are not searched.
+    fn kernel_type(&self, name: &str, kind: Kind) -> Option<TypeId> {
+        self.vmlinux.btf().ok()?.find(name, kind)
+    }
+
+    /// The kernel's type that a tracing program is for.
+    fn attach_type_id(&self, program: &Program, prog_type: ProgType) -> Result<u32, Error> {
+        let typed = [ProgType::TRACING, ProgType::LSM];
+        let (true, Some(name)) = (typed.contains(&prog_type), &program.attach_to) else { return Ok(0) };
+        let (prefix, kind) = match program.attach_type {
+            Some(AttachType::TRACE_RAW_TP) => ("btf_trace_", Kind::Typedef),
+            Some(AttachType::TRACE_ITER) => ("bpf_iter_", Kind::Func),
+            Some(AttachType::LSM_MAC | AttachType::LSM_CGROUP) => ("bpf_lsm_", Kind::Func),
+            _ => ("", Kind::Func),
+        };
+        self.kernel_type(&format!("{prefix}{name}"), kind).map(|id| id.0).ok_or_else(|| {
+            let message = format!("program `{}`: this kernel has no `{prefix}{name}`", program.name);
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    fn submit(&self, index: usize, program: &Program, prog_type: ProgType) -> Result<OwnedFd, Error> {
+        let first = || prog_type.row().and_then(|row| row.attach_types.first().copied());
+        let (func_info, line_info) = self
+            .types
+            .and_then(|t| t.infos.get(index))
+            .map_or((&[][..], &[][..]), |(f, l)| (f.as_slice(), l.as_slice()));
+        let mut attr = LoadAttr {
+            prog_type,
+            attach_type: program.attach_type.or_else(first).unwrap_or_default(),
+            name: &program.name,
+            insns: &program.insns,
+            license: &self.object.license,
+            flags: program.flags,
+            kern_version: self.vmlinux.version(),
+            attach_btf_id: self.attach_type_id(program, prog_type)?,
+            ..LoadAttr::default()
+        };
+        // Lines without functions are refused.
+        if let (Some(types), false) = (self.types, func_info.is_empty()) {
+            (attr.btf, attr.func_info, attr.line_info) = (Some(types.fd.as_fd()), func_info, line_info);
+        }
+        if let Ok(fd) = load(&attr) {
+            return Ok(fd);
+        }
+        // Most programs load; only for those that do not the verifier writes down why.
+        load(&LoadAttr { log_level: LOG_BASIC, ..attr }).map_err(|e| self.refused(program, prog_type, &e))
+    }
+
+    fn refused(&self, program: &Program, prog_type: ProgType, e: &LoadError) -> Error {
+        let name = &program.name;
+        let Some(line) = log::last_meaningful_line(&e.log) else {
+            let mut needed = vec![Cap::BPF];
+            needed.extend(cap_for_prog(prog_type));
+            let what = format!("program `{name}` can't be loaded as {prog_type}");
+            let error = error::refused(&what, e.errno, &needed);
+            return match (e.errno, self.no_types) {
+                (Errno::EINVAL, Some(why)) => {
+                    error.with_hint(format!("the kernel did not take the object's types: {why}"))
+                }
+                _ => error,
+            };
+        };
+        let tail = log::tail(&e.log, LOG_LINES);
+        let message = format!("program `{name}` is refused: {line} ({})\n\n{tail}", e.errno);
+        let error = Error::new(ErrorKind::Rejected, message);
+        match log::last_slot(&e.log) {
+            Some(slot) => error.at(name, slot),
+            None => error,
+        }
+    }
+}
+
+fn dangling(program: &Program, slot: usize) -> Error {
+    let message = format!("program `{}`: the relocation names nothing", program.name);
+    Error::new(ErrorKind::Invalid, message).at(&program.name, slot)
+}
+
+fn missing(program: &Program, slot: usize, ext: &Extern) -> Error {
+    let message = format!("program `{}` needs `{}`, which this kernel does not have", program.name, ext.name);
+    Error::new(ErrorKind::NotFound, message).at(&program.name, slot)
+}
+
+/// Fills in both halves of a wide load.
+fn patch(program: &mut Program, slot: usize, src: u8, imm: [u32; 2]) -> Result<(), Error> {
+    match program.insns.get_mut(slot..) {
+        Some([low, high, ..]) if low.is_wide() => {
+            low.src = src;
+            (low.imm, high.imm) = (imm[0] as i32, imm[1] as i32);
+            Ok(())
+        }
+        _ => Err(dangling(program, slot)),
+    }
+}
