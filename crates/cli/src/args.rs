@@ -56,6 +56,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Run(Box<cmd::run::Args>),
+    Compare(cmd::compare::Args),
     Info(cmd::info::Args),
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),

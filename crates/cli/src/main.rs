@@ -67,6 +67,7 @@ enum Verdict {
 fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
     match cli.command {
         Some(Command::Run(a)) => cmd::run::run(&a, out),
+        Some(Command::Compare(a)) => cmd::compare::run(&a, out),
         Some(Command::Info(a)) => cmd::info::run(&a, out),
         Some(Command::Asm(a)) => cmd::asm::run(&a, out),
         Some(Command::Disasm(a)) => cmd::disasm::run(&a, out),

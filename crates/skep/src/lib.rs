@@ -3,8 +3,9 @@
 //! * [`Vm`] runs one program: bytes, assembler text or an ELF function; helpers are Rust closures; memory in, r0 out.
 //! * [`Xdp`] and [`Tc`] run a program over packets, with its maps and the kernel's helpers.
 //! * [`capture`] reads and writes pcap and pcapng.
-//! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`vm`], [`runtime`], [`backend`],
-//!   [`diag`].
+//! * [`compare`] runs a program in userspace and in Linux, and says what differs.
+//! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`vm`], [`runtime`], [`kernel`],
+//!   [`backend`], [`diag`].
 //!
 //! ```
 //! let mut vm = skep::Vm::from_asm("r0 = 42\n exit")?;
@@ -15,6 +16,7 @@
 
 pub mod asm;
 pub mod capture;
+pub mod compare;
 mod error;
 mod helper;
 mod machine;
@@ -30,6 +32,7 @@ pub use skep_backend as backend;
 pub use skep_btf as btf;
 pub use skep_diag as diag;
 pub use skep_isa as isa;
+pub use skep_kernel as kernel;
 pub use skep_object as object;
 pub use skep_runtime as runtime;
 pub use skep_vm as vm;

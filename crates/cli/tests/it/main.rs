@@ -3,6 +3,7 @@
 //! What is compared word for word is short; long output is looked into for what must be there.
 
 mod commands;
+mod kernel;
 mod manners;
 mod run;
 mod schema;

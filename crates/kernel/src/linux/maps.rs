@@ -104,7 +104,8 @@ pub(super) fn make(
     types: Option<&Types>,
 ) -> Result<LiveMap, Error> {
     let what = format!("map `{}`", spec.name);
-    let wrong = |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, &[Cap::BPF]);
+    let wrong =
+        |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, &[Cap::BPF]);
     let spec = complete(spec).map_err(wrong)?;
     let inner = match &spec.inner {
         Some(inner) => {

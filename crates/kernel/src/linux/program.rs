@@ -196,7 +196,7 @@ impl Resolver<'_> {
             };
         };
         let tail = log::tail(&e.log, LOG_LINES);
-        let message = format!("program `{name}` is refused: {line} ({})\n\n{tail}", e.errno);
+        let message = format!("program `{name}` is refused: {line} ({:?})\n\n{tail}", e.errno);
         let error = Error::new(ErrorKind::Rejected, message);
         match log::last_slot(&e.log) {
             Some(slot) => error.at(name, slot),

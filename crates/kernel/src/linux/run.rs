@@ -13,6 +13,8 @@ const XDP_MD: usize = 24;
 const SK_BUFF: usize = 192;
 /// Bytes of `struct bpf_flow_keys`.
 const FLOW_KEYS: usize = 56;
+/// Bytes of an Ethernet header.
+const ETH_HLEN: usize = 14;
 /// What a program may make a packet grow by, and then some.
 const ROOM: usize = 8192;
 
@@ -23,6 +25,8 @@ pub(super) enum Shape {
     Xdp,
     /// A packet and a __sk_buff.
     Skb,
+    /// The same for programs that see the packet from its network header, and cannot change what is before it.
+    SkbNetwork,
     /// A packet; flow keys come out.
     FlowDissector,
     /// A packet and nothing that may be set.
@@ -39,8 +43,8 @@ pub(super) fn shape(prog_type: ProgType) -> Option<Shape> {
         (ProgType::XDP, Shape::Xdp),
         (ProgType::SCHED_CLS, Shape::Skb),
         (ProgType::SCHED_ACT, Shape::Skb),
-        (ProgType::SOCKET_FILTER, Shape::Skb),
-        (ProgType::CGROUP_SKB, Shape::Skb),
+        (ProgType::SOCKET_FILTER, Shape::SkbNetwork),
+        (ProgType::CGROUP_SKB, Shape::SkbNetwork),
         (ProgType::LWT_IN, Shape::Skb),
         (ProgType::LWT_OUT, Shape::Skb),
         (ProgType::LWT_XMIT, Shape::Skb),
@@ -74,7 +78,7 @@ pub(super) fn once(
         Shape::Xdp => {
             Input { data: packet, ctx: Some(ctx.unwrap_or(&md)), ctx_out: XDP_MD, ..Input::default() }
         }
-        Shape::Skb => {
+        Shape::Skb | Shape::SkbNetwork => {
             let ctx_out = if ctx.is_some() { SK_BUFF } else { 0 };
             Input { data: packet, ctx, ctx_out, ..Input::default() }
         }
@@ -84,11 +88,17 @@ pub(super) fn once(
     let room = match shape {
         Shape::Args | Shape::Syscall | Shape::Packet => 0,
         Shape::FlowDissector => FLOW_KEYS,
-        Shape::Xdp | Shape::Skb => packet.len() + ROOM,
+        Shape::Xdp | Shape::Skb | Shape::SkbNetwork => packet.len() + ROOM,
     };
     buffer.resize(room, 0);
     let output = test_run::run(prog, &input, buffer)?;
     buffer.truncate(output.data_len);
+    if shape == Shape::SkbNetwork
+        && let (Some(to), Some(from)) = (buffer.get_mut(..ETH_HLEN), packet.get(..ETH_HLEN))
+    {
+        // The kernel gives zeros for the header that it took off.
+        to.copy_from_slice(from);
+    }
     let meta = match (shape, output.ctx.get(..4)) {
         (Shape::Xdp, Some(&[a, b, c, d])) => u32::from_ne_bytes([a, b, c, d]) as usize,
         _ => 0,
@@ -138,7 +148,6 @@ pub(super) fn not_run(name: &str, prog_type: ProgType) -> Error {
 
 /// What a refusal of a run means.
 pub(super) fn wrong(name: &str, prog_type: ProgType, len: usize, errno: Errno) -> Error {
-    const ETH_HLEN: usize = 14;
     if shape(prog_type).is_some_and(|s| !matches!(s, Shape::Args | Shape::Syscall)) && len < ETH_HLEN {
         let message = format!("a packet of {len} bytes is shorter than an Ethernet header");
         return Error::new(ErrorKind::Invalid, message);

@@ -12,9 +12,12 @@ use skep_object::{Program, Spec};
 /// An object's types, as the kernel has them.
 pub(super) struct Loaded {
     pub(super) fd: OwnedFd,
-    /// Records of each program: functions, lines.
-    pub(super) infos: Vec<(Vec<[u32; 2]>, Vec<[u32; 4]>)>,
+    /// Records of each program.
+    pub(super) infos: Vec<Infos>,
 }
+
+/// What is known of a program's code: functions, lines.
+pub(super) type Infos = (Vec<[u32; 2]>, Vec<[u32; 4]>);
 
 /// What this kernel takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +134,9 @@ fn replaced(b: &mut Builder, btf: &Btf, t: Type<'_>, takes: Takes, kconfig: &[Ty
         Kind::Var if !takes.datasec => placeholder(b),
         Kind::Datasec => {
             let known = |v: TypeId| {
-                btf.ty(v).is_some_and(|v| v.kind() == Kind::Var && (!is_extern_var(v) || kconfig.contains(&v.id())))
+                btf.ty(v).is_some_and(|v| {
+                    v.kind() == Kind::Var && (!is_extern_var(v) || kconfig.contains(&v.id()))
+                })
             };
             let fits = t.size().is_some_and(|s| s > 0) && t.vars().all(|v| known(v.ty) && v.size > 0);
             if takes.datasec && fits {

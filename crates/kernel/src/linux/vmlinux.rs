@@ -75,7 +75,9 @@ fn parse_symbols(text: &str) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
-        let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
         if let Ok(address @ 1..) = u64::from_str_radix(address, 16) {
             out.entry(name.to_owned()).or_insert(address);
         }

@@ -22,6 +22,25 @@ pub fn online() -> Result<Vec<u32>, Errno> {
     list(&text).ok_or(Errno::EINVAL)
 }
 
+/// Keeps the calling thread on one CPU (sched_setaffinity(2)).
+///
+/// # Errors
+/// `EINVAL` for a CPU that is not online or not allowed.
+pub fn pin(cpu: u32) -> Result<(), Errno> {
+    let mut set = [0_u64; 1024];
+    let word = set.get_mut(cpu as usize / 64).ok_or(Errno::EINVAL)?;
+    *word = 1 << (cpu % 64);
+    // SAFETY: the set lives for the call and has the length given.
+    let done = unsafe { libc::sched_setaffinity(0, size_of_val(&set), set.as_ptr().cast()) };
+    if done < 0 { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// The CPU that the calling thread is on at this moment.
+pub fn current() -> u32 {
+    // SAFETY: takes nothing and gives a number.
+    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
+}
+
 /// `0-3,6`: a map of CPUs holds values up to the highest number.
 fn count(text: &str) -> Option<usize> {
     list(text)?.into_iter().max().map(|last| last as usize + 1)

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use skep::backend::Error;
+use skep::backend::{self, Error, LoadOptions, Loaded};
+use skep::kernel::Kernel;
 use skep::object::Spec;
 use skep::runtime::{Clock, World};
 
@@ -17,7 +18,7 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
     engine: Engine,
 
-    /// In which world: a kernel-shaped one in this process; Linux itself is not there yet
+    /// In which world: a kernel-shaped one in this process, or Linux itself, which needs rights
     #[arg(long, value_name = "BACKEND", default_value = "user", help_heading = "Engine")]
     backend: Backend,
 }
@@ -35,21 +36,34 @@ enum Backend {
 }
 
 impl Choice {
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    /// Loads an object into the world that was chosen.
+    pub(super) fn load(
+        &self,
+        spec: &Spec,
+        options: &LoadOptions,
+        real_clock: bool,
+    ) -> Result<Box<dyn Loaded>, Failure> {
         if self.engine == Engine::Jit {
             return Err(Failure::new("the jit is not there yet").hint("run it with --engine interp"));
         }
-        if self.backend == Backend::Kernel {
-            return Err(
-                Failure::new("running in the kernel is not there yet").hint("run it with --backend user")
-            );
+        let backend: Box<dyn backend::Backend> = match self.backend {
+            Backend::User => Box::new(world(real_clock)),
+            Backend::Kernel => Box::new(Kernel::new()),
+        };
+        backend.load(spec, options).map_err(|e| failure(&e, spec))
+    }
+
+    /// Engine and world, as they are told.
+    pub(super) fn names(&self) -> [&'static str; 2] {
+        match self.backend {
+            Backend::User => ["interp", "user"],
+            Backend::Kernel => ["kernel", "kernel"],
         }
-        Ok(())
     }
 }
 
 /// The world that programs run in.
-pub(super) fn world(real_clock: bool) -> World {
+fn world(real_clock: bool) -> World {
     if !real_clock {
         return World::new().clock(Clock::Capture);
     }
@@ -67,7 +81,7 @@ fn uptime_ns() -> u64 {
 }
 
 /// An object that does not load.
-pub(super) fn failure(e: &Error, spec: &Spec) -> Failure {
+pub(in crate::cmd) fn failure(e: &Error, spec: &Spec) -> Failure {
     Failure::new(trap(e, spec)).hint_opt(e.hint().map(str::to_owned))
 }
 

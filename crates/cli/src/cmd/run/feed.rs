@@ -111,7 +111,7 @@ fn is_packed<R: std::io::Read>(r: &Reader<R>) -> bool {
     r.compression() != capture::Compression::None
 }
 
-fn capture_failure(e: &capture::Error, path: &Path) -> Failure {
+pub(in crate::cmd) fn capture_failure(e: &capture::Error, path: &Path) -> Failure {
     let text = match e.io() {
         Some(io) => format!("{}: {}", input::label(path), crate::failure::reason(io)),
         None => format!("{}: {e}", input::label(path)),

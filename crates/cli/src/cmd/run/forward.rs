@@ -20,7 +20,7 @@ static FORWARDED: &[(ProgType, &[i32])] = &[
 ];
 
 /// Whether this type of program decides on packets.
-pub(super) fn takes_packets(t: ProgType) -> bool {
+pub(in crate::cmd) fn takes_packets(t: ProgType) -> bool {
     t == ProgType::SOCKET_FILTER || FORWARDED.iter().any(|(ty, _)| *ty == t)
 }
 

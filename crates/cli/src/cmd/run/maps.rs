@@ -160,7 +160,7 @@ fn cut(line: &str) -> &str {
 }
 
 /// Bytes as pairs of hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cmd) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

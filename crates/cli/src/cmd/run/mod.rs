@@ -3,19 +3,19 @@
 //! The steps: read the object or text, choose the program and its type, load it into a world, feed it ([`feed`]), add
 //! up what it answered ([`tally`]), read its maps ([`maps`]), and tell ([`report`]).
 
-mod engine;
-mod feed;
-mod forward;
-mod maps;
+pub(super) mod engine;
+pub(super) mod feed;
+pub(super) mod forward;
+pub(super) mod maps;
 mod report;
 mod tally;
-mod text;
+pub(super) mod text;
 
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use skep::abi::ProgType;
-use skep::backend::{LoadOptions, Loaded, TestRun};
+use skep::backend::{LoadOptions, TestRun};
 use skep::isa::Endian;
 use skep::object::{InitialRef, Program, Spec};
 
@@ -108,15 +108,14 @@ enum ClockArg {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    args.engine.check()?;
     let text = read(&args.file, args.big_endian)?;
     let spec = &text.spec;
     let program = choose(spec, args.prog.as_deref())?;
-    let prog_type = prog_type(program, args)?;
+    let prog_type = prog_type(program, args.prog_type.as_deref(), args.pcap.is_some())?;
     let input = Input::of(args, &text, prog_type)?;
-    let world = engine::world(args.clock == ClockArg::Real);
-    let mut loaded =
-        world.load(spec, &options(spec, program, prog_type)).map_err(|e| engine::failure(&e, spec))?;
+    let real_clock = args.clock == ClockArg::Real;
+    let mut loaded = args.engine.load(spec, &options(spec, program, prog_type), real_clock)?;
+    let loaded = loaded.as_mut();
     for (map, key, value) in &text.entries {
         let found = loaded.map(map).ok_or_else(|| Failure::new(format!("no map `{map}`")))?;
         found.update(key, value, 0).map_err(|e| Failure::new(format!("map `{map}`: {e}")))?;
@@ -124,10 +123,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     check_maps(&loaded.maps(), &args.map)?;
     let mut tally = Tally::default();
     let mut report = Report::new(&program.name, prog_type, spec.endian == Endian::Big);
+    report.names = args.engine.names();
     match input {
         Input::Capture(path) => {
             let feed = feed::Feed { spec, program, prog_type, repeat: args.repeat, out: args.out.as_deref() };
-            feed.run(path, &mut loaded, &mut tally, out)?;
+            feed.run(path, loaded, &mut tally, out)?;
         }
         Input::Once { packet, mem, ctx } => {
             report.single = true;
@@ -150,7 +150,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     }
     let how = Reading { btf: spec.btf.as_ref(), endian: spec.endian };
     let wanted = Wanted { names: &args.map, all: args.all_maps };
-    report.maps = maps::dump(&mut loaded, &wanted, &how);
+    report.maps = maps::dump(loaded, &wanted, &how);
     report.all_maps = args.all_maps;
     if out.json {
         out.object(&report.json(&tally))?;
@@ -194,7 +194,7 @@ impl<'a> Input<'a> {
 }
 
 /// An object or a text, told apart by its first bytes.
-fn read(file: &Path, big_endian: bool) -> Result<Text, Failure> {
+pub(super) fn read(file: &Path, big_endian: bool) -> Result<Text, Failure> {
     let bytes = input::read(file)?;
     if bytes.starts_with(b"\x7fELF") {
         return Ok(Text::object(super::info::object(&bytes, file)?));
@@ -211,7 +211,7 @@ fn read(file: &Path, big_endian: bool) -> Result<Text, Failure> {
     Ok(text)
 }
 
-fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Program, Failure> {
+pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Program, Failure> {
     if let Some(name) = name {
         return super::disasm::program(spec, name);
     }
@@ -232,15 +232,15 @@ fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Program, Failure
     }
 }
 
-fn prog_type(program: &Program, args: &Args) -> Result<ProgType, Failure> {
-    if let Some(t) = &args.prog_type {
+pub(super) fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> Result<ProgType, Failure> {
+    if let Some(t) = given {
         return t.parse().map_err(|e: skep::abi::UnknownName| Failure::new(e.to_string()).hint_opt(e.hint()));
     }
     if let Some(t) = program.prog_type {
         return Ok(t);
     }
     // Text without a header, run on plain memory as uBPF and rbpf run it.
-    if program.section.is_empty() && args.pcap.is_none() {
+    if program.section.is_empty() && !pcap {
         return Ok(ProgType::SOCKET_FILTER);
     }
     let what = match program.section.as_str() {
@@ -251,7 +251,7 @@ fn prog_type(program: &Program, args: &Args) -> Result<ProgType, Failure> {
 }
 
 /// The chosen program and those that it may tail-call.
-fn options(spec: &Spec, program: &Program, prog_type: ProgType) -> LoadOptions {
+pub(super) fn options(spec: &Spec, program: &Program, prog_type: ProgType) -> LoadOptions {
     let mut options = LoadOptions { programs: vec![program.name.clone()], ..LoadOptions::default() };
     let refs = spec.maps.iter().flat_map(|m| &m.initial_refs);
     for (_, r) in refs {

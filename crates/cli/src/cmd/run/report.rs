@@ -19,6 +19,8 @@ pub(super) struct Report<'a> {
     program: &'a str,
     prog_type: ProgType,
     big_endian: bool,
+    /// Engine and world.
+    pub(super) names: [&'static str; 2],
     pub(super) maps: Vec<Dump>,
     pub(super) all_maps: bool,
     /// There is one run, not one a packet of a capture.
@@ -41,6 +43,7 @@ impl<'a> Report<'a> {
             program,
             prog_type,
             big_endian,
+            names: ["interp", "user"],
             maps: Vec::new(),
             all_maps: false,
             single: false,
@@ -71,8 +74,8 @@ impl<'a> Report<'a> {
             "schema": "skep.run/1",
             "program": self.program,
             "type": self.prog_type.to_string(),
-            "engine": "interp",
-            "backend": "user",
+            "engine": self.names[0],
+            "backend": self.names[1],
             "endian": if self.big_endian { "big" } else { "little" },
             "verified": false,
             "packets": t.packets,

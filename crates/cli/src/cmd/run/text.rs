@@ -15,13 +15,13 @@ use crate::input;
 
 /// A text that can be run, and what it wants to be run on.
 #[derive(Default)]
-pub(super) struct Text {
-    pub(super) spec: Spec,
+pub(in crate::cmd) struct Text {
+    pub(in crate::cmd) spec: Spec,
     pub(super) packet: Option<Vec<u8>>,
     pub(super) mem: Option<Vec<u8>>,
     pub(super) ctx: Option<Vec<u8>>,
     /// Map, key and value to be put there before the run.
-    pub(super) entries: Vec<(String, Vec<u8>, Vec<u8>)>,
+    pub(in crate::cmd) entries: Vec<(String, Vec<u8>, Vec<u8>)>,
     /// Maps of maps, and the map that their inner maps are like.
     inner: Vec<(String, String)>,
     /// Map, key and what is put there: a map's name, or nothing for the program itself.

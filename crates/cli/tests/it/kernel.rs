@@ -1,0 +1,84 @@
+//! Commands that need Linux: `skep compare`, `skep run --backend kernel`. Skipped, with the reason, where this process
+//! may not use bpf(2); what they say then is looked at, too.
+
+use serde_json::{Value, json};
+
+use crate::schema::violations;
+use crate::{root, skep, skep_with};
+
+const TRAFFIC: &str = "examples/traffic.pcapng";
+
+/// Whether the kernel may be used. Where not, commands have to say so and end with 2.
+fn kernel() -> bool {
+    let Some(why) = skep::kernel::Kernel::new().refusal() else { return true };
+    let said = skep(&["compare", "examples/xdp_firewall.o", "--pcap", TRAFFIC]).fails(2);
+    assert!(said.contains("needs CAP_BPF") || !why.starts_with("needs"), "{said}");
+    println!("skipped: {why}");
+    false
+}
+
+#[test]
+fn every_example_does_the_same_in_both_worlds() {
+    if !kernel() {
+        return;
+    }
+    let schema =
+        std::fs::read_to_string(root().join("docs/schema/skep.compare-1.schema.json")).expect("is there");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
+        let file = format!("examples/{object}.o");
+        let json = skep(&["compare", &file, "--pcap", TRAFFIC, "--json"]).json();
+        assert_eq!(violations(&schema, &json), Vec::<String>::new());
+        assert_eq!(json["agree"], json!(true));
+        assert!(json["same"].as_u64() > Some(800), "{object}: {}", json["same"]);
+        let text = skep(&["compare", &file, "--pcap", TRAFFIC]).ok();
+        assert!(text.contains("870 packets, no difference"), "{text}");
+    }
+}
+
+#[test]
+fn a_difference_is_shown_with_the_packet_and_the_entry() {
+    if !kernel() {
+        return;
+    }
+    // The memory that a program has not written is zero here, and the kernel refuses to let it be read; the address of
+    // the context differs for sure.
+    let text = b"#! prog = xdp\n#! map = seen array 4 8 1\nr6 = r1\nr7 = *(u32 *)(r1 + 12)\nr1 = map[seen]\n\
+        r2 = r10\nr2 += -4\n*(u32 *)(r10 - 4) = 0\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\nr7 = r10\n\
+        r7 -= r6\n*(u64 *)(r0 + 0) = r7\nout:\nr0 = 2\nexit\n";
+    let ran = skep_with(&["compare", "-", "--pcap", TRAFFIC, "--json"], text);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(json["agree"], json!(false));
+    assert_eq!(json["maps"][0]["name"], json!("seen"));
+    assert_eq!(json["maps"][0]["different"][0]["key"], json!("00000000"));
+}
+
+#[test]
+fn run_in_the_kernel_counts_what_userspace_counts() {
+    if !kernel() {
+        return;
+    }
+    let run = |backend| {
+        let args = ["run", "examples/xdp_firewall.o", "--pcap", TRAFFIC, "--json", "--backend", backend];
+        skep(&args).json()
+    };
+    let (user, linux) = (run("user"), run("kernel"));
+    assert_eq!(linux["backend"], json!("kernel"));
+    assert_eq!(user["verdicts"], linux["verdicts"]);
+    assert_eq!(user["events_total"], linux["events_total"]);
+    assert_eq!(user["maps"]["blocked4"], linux["maps"]["blocked4"]);
+}
+
+/// What the verifier says comes first, with its log behind.
+#[test]
+fn a_refused_program_shows_the_point_of_the_log() {
+    if !kernel() {
+        return;
+    }
+    let text = b"#! prog = xdp\nr0 = r9\nexit\n";
+    let said = skep_with(&["run", "-", "--pcap", TRAFFIC, "--backend", "kernel"], text).fails(2);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains("R9 !read_ok"), "{said}");
+    assert!(said.contains("0: (bf) r0 = r9"), "{said}");
+}
