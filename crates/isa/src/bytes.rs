@@ -11,6 +11,10 @@ pub struct LengthError {
 }
 
 impl LengthError {
+    pub(crate) const fn new(length: usize) -> Self {
+        Self { length }
+    }
+
     /// How many bytes there were.
     pub const fn length(&self) -> usize {
         self.length

@@ -13,6 +13,7 @@ extern crate alloc;
 
 pub mod asm;
 pub mod bytes;
+pub mod classic;
 pub mod decode;
 pub mod disasm;
 pub mod encode;
