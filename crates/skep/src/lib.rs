@@ -4,8 +4,8 @@
 //! * [`Xdp`] and [`Tc`] run a program over packets, with its maps and the kernel's helpers.
 //! * [`capture`] reads and writes pcap and pcapng.
 //! * [`compare`] runs a program in userspace and in Linux, and says what differs.
-//! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`vm`], [`runtime`], [`kernel`],
-//!   [`backend`], [`diag`].
+//! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`verifier`], [`vm`], [`runtime`],
+//!   [`kernel`], [`backend`], [`diag`].
 //!
 //! ```
 //! let mut vm = skep::Vm::from_asm("r0 = 42\n exit")?;
@@ -35,4 +35,5 @@ pub use skep_isa as isa;
 pub use skep_kernel as kernel;
 pub use skep_object as object;
 pub use skep_runtime as runtime;
+pub use skep_verifier as verifier;
 pub use skep_vm as vm;

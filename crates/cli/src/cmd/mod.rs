@@ -10,3 +10,4 @@ pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod verify;

@@ -51,3 +51,13 @@ fn the_other_commands() {
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }
+
+#[test]
+fn answers_of_a_batch() {
+    let lines = b"{\"name\": \"a\", \"prog_type\": \"xdp\", \"insns\": \"9500000000000000\"}\n{\n";
+    let text = skep_with(&["verify", "--batch"], lines).ok();
+    assert_eq!(text.lines().count(), 2);
+    for line in text.lines() {
+        keeps("verify-batch", &serde_json::from_str(line).expect("a line of JSON"));
+    }
+}
