@@ -3,13 +3,16 @@
 //!
 //! [`Insn`] is the raw instruction (`struct sock_filter`), [`Op`] its typed view, [`ROWS`] the table that both are
 //! read off. [`Ancillary`] names what Linux keeps at negative offsets.
+
 mod ancillary;
+mod check;
 mod insn;
 mod op;
 mod table;
 
 pub use crate::op::Size;
 pub use ancillary::{AD_OFF, Ancillary, LL_OFF, NET_OFF};
+pub use check::{CheckError, SECCOMP_DATA_BYTES, check_seccomp, check_socket};
 pub use insn::{Insn, bytes_from_insns, insns_from_bytes};
 pub use op::{AluOp, Cond, Op, ROWS, Row, Source, row_of};
 
