@@ -24,6 +24,7 @@
 //! same result each time. It decides nothing about what a program may do; that is the verifier's business.
 
 mod build;
+pub mod classic;
 mod code;
 mod host;
 mod image;
