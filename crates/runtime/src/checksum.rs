@@ -54,7 +54,8 @@ pub(crate) fn fold(sum: u32) -> u16 {
     !((sum & 0xffff) + (sum >> 16)) as u16
 }
 
-fn add16(a: u16, b: u16) -> u16 {
+/// `csum16_add`.
+pub(crate) fn add16(a: u16, b: u16) -> u16 {
     let (sum, carry) = a.overflowing_add(b);
     sum + u16::from(carry)
 }

@@ -69,6 +69,9 @@ impl Core {
     /// Sets a value as bpf(2) does, before anything is frozen.
     pub(crate) fn put(&mut self, map: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.selected = map;
+        let spec = &self.selected().spec;
+        self.check("first contents", "key", key.len(), spec.key_size as usize)?;
+        self.check("first contents", "value", value.len(), spec.value_size as usize)?;
         let memory = &mut self.memory;
         let live = &mut self.env.maps[map];
         let done = live.slab(memory).and_then(|slab| live.ops.update(slab, key, value, 0, Side::User));

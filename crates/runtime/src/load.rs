@@ -135,13 +135,7 @@ fn complete(world: &World, spec: &MapSpec) -> MapSpec {
     const PAGE: u32 = 4096;
     let mut spec = spec.clone();
     match spec.map_type {
-        MapType::PERF_EVENT_ARRAY => {
-            if spec.max_entries == 0 {
-                spec.max_entries = world.cpus;
-            }
-            spec.key_size = if spec.key_size == 0 { 4 } else { spec.key_size };
-            spec.value_size = if spec.value_size == 0 { 4 } else { spec.value_size };
-        }
+        MapType::PERF_EVENT_ARRAY if spec.max_entries == 0 => spec.max_entries = world.cpus,
         MapType::RINGBUF if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) => {
             let pages = spec.max_entries.div_ceil(PAGE).max(1);
             spec.max_entries =
@@ -178,6 +172,7 @@ fn make_map(
         key_size: spec.key_size as usize,
         value_size: spec.value_size as usize,
         max_entries: spec.max_entries,
+        extra: spec.map_extra,
         cpus: world.cpus,
         endian: object.endian,
         seed: world.seed,
@@ -263,7 +258,7 @@ fn fill_refs(spec: &Spec, core: &mut Core) -> Result<(), Error> {
                 Endian::Little => n.to_le_bytes(),
                 Endian::Big => n.to_be_bytes(),
             };
-            core.put(i, &bytes(key), &bytes(id as u32 + 1))?;
+            core.put(i, &bytes(key), &bytes((id as u32).wrapping_add(1)))?;
         }
     }
     Ok(())

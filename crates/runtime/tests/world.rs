@@ -114,6 +114,10 @@ fn a_map_of_maps_gives_its_inner_map() {
     let mut live = load(&World::new(), &xdp(vec![inner.clone(), outer.clone()], text));
     live.map("inner").unwrap().update(&[2, 0, 0, 0], &[42, 0, 0, 0], 0).unwrap();
     assert_eq!(run(&mut live).retval, 42);
+    outer.key_size = 8;
+    assert_eq!(refuse(&xdp(vec![inner.clone(), outer.clone()], text)).kind(), ErrorKind::Os(22));
+    outer.map_type = MapType::HASH_OF_MAPS;
+    assert_eq!(refuse(&xdp(vec![inner.clone(), outer.clone()], text)).kind(), ErrorKind::Invalid);
     outer.inner = Some(Box::new(map("model", MapType::ARRAY, (4, 8), 3)));
     assert_eq!(refuse(&xdp(vec![inner, outer], text)).kind(), ErrorKind::Invalid);
 }

@@ -32,7 +32,7 @@ pub fn bless(case: &Case, observed: &Observed) -> String {
             Some("event") if events_written => {}
             Some("event") => {
                 events_written = true;
-                push_events(&mut out, &observed.events);
+                push_events(&mut out, observed.events.as_deref().unwrap_or_default());
             }
             _ => {
                 let here = trapped.filter(|t| t.slot.and_then(|s| case.program.line_of(s)) == Some(i + 1));

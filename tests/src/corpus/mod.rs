@@ -19,19 +19,19 @@
 //! | `inner` | `OUTER MAP`: OUTER's inner maps have the shape of MAP (default: array 4 8 1) |
 //! | `entry` | `MAP KEY VALUE` in hex, put there before the run; VALUE may be `self`, or `map:NAME` |
 //! | `after` | `MAP KEY VALUE` after the run; VALUE may be `none`, or `sum:N` over all CPUs; KEY may be `-` |
-//! | `event` | `MAP HEX` or `trace TEXT`, in order; `none` if there must be none |
+//! | `event` | `MAP HEX`, `trace TEXT` or `clone HEX`, in order; `none` if there must be none |
 //! | `packet`, `mem`, `ctx` | hex; the packet is 00 01 .. 3f by default; `mem` is r1, its length r2 |
 //! | `verify` | `accept` (default), `reject`, `skip` |
 //! | `run` | expected r0; `trap`; `skip` (default) |
 //! | `out` | hex of the packet (or `mem`) after the run |
 //! | `kernel` | `same` (default), `reject`, `skip: REASON` |
-//! | `engines` | `all` (default), `all but NAME, ..: REASON`, or `NAME, ..: REASON` |
+//! | `engines` | `all` (default), `all but NAME, ..: REASON`, or `NAME, ..: REASON`; names are those of [`engine::ENGINES`] |
 //! | `kernel-since` | first Linux release that gives these answers |
 //!
 //! `#~ trap: TEXT` on an instruction says that the run stops there, with a message that contains TEXT;
 //! `#~ CODE: TEXT` says the same of the verifier's primary label. `r1 = map[NAME]` loads a map.
 //!
-//! Expectations were checked against Linux 6.18 by BPF_PROG_TEST_RUN when they were written.
+//! Expectations are those of Linux 6.18: the engine `kernel` asks it by BPF_PROG_TEST_RUN where bpf(2) is allowed.
 
 mod bless;
 mod case;
@@ -40,7 +40,7 @@ mod header;
 mod text;
 
 pub use bless::{bless, difference};
-pub use case::{Case, Expected, Observed, Report, run};
+pub use case::{Case, Observed, Report, run};
 pub use header::{Engines, Header, HeaderError, Kernel, MapLine, Run, Verify};
 pub use text::{Mark, NAMES, Program, assemble};
 

@@ -97,7 +97,7 @@ fn is_declaration(t: Type<'_>) -> bool {
 
 /// For each id the one that stands for it: for a declaration its definition, if there is just one; else
 /// itself. Also the classes that come of it.
-fn stand_ins(btf: &Btf, graph: &Graph<'_>) -> Result<(Vec<u32>, Vec<u32>), BtfError> {
+fn stand_ins(btf: &Btf, graph: &Graph) -> Result<(Vec<u32>, Vec<u32>), BtfError> {
     let own: Vec<u32> = (0..btf.end_id().0).collect();
     let mut stand_ins = own.clone();
     // Whether the classes are those of `stand_ins`.

@@ -9,21 +9,22 @@ use std::collections::{HashMap, HashSet};
 use crate::parse::{Reference, references};
 use crate::{Btf, BtfError, Kind, TypeId};
 
-/// References that may be looked at for each word of BTF, and besides. The kernel's types need fewer than one.
+/// References that may be looked at for each that there is, and besides. The kernel's need about one.
 const WORK: usize = 64;
 const MORE_WORK: usize = 1 << 20;
 
 /// The types of a BTF as nodes, `void` included.
-pub(super) struct Graph<'a> {
-    btf: &'a Btf,
+pub(super) struct Graph {
+    /// How many types and references there are.
+    references: usize,
     /// Types that each type refers to, in order.
     targets: Vec<Vec<u32>>,
     /// Classes of types that are alike but for what they refer to.
     looks: Partition,
 }
 
-impl<'a> Graph<'a> {
-    pub(super) fn new(btf: &'a Btf) -> Self {
+impl Graph {
+    pub(super) fn new(btf: &Btf) -> Self {
         let mut targets = vec![Vec::new()];
         targets.extend(btf.types().map(|t| {
             let ids = references(t.kind(), t.words).filter_map(|(_, reference)| match reference {
@@ -33,7 +34,8 @@ impl<'a> Graph<'a> {
             ids.collect::<Vec<u32>>()
         }));
         let looks = by_looks(btf);
-        Self { btf, targets, looks }
+        let references = targets.iter().map(|t| 1 + t.len()).sum();
+        Self { references, targets, looks }
     }
 
     /// Classes of equal types, where `stand_ins[id]` is taken wherever `id` is referred to.
@@ -41,7 +43,7 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// If the references would have to be looked at too often.
     pub(super) fn refine(&self, stand_ins: &[u32]) -> Result<Vec<u32>, BtfError> {
-        let mut budget = WORK * self.btf.words.len() + MORE_WORK;
+        let mut budget = WORK * self.references + MORE_WORK;
         let mut partition = self.looks.clone();
         let mut referrers = vec![Vec::new(); self.targets.len()];
         for (id, targets) in self.targets.iter().enumerate() {

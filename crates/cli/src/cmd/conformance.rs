@@ -1,13 +1,14 @@
 //! `skep conformance`: a plugin of the bpf_conformance suite. Memory comes as hex in the arguments, bytecode as hex on
 //! stdin, r0 goes out as hex.
 //!
-//! The suite calls helpers 0 to 5. Number 5 is uBPF's unwind helper: the run ends where it gives zero.
+//! The suite calls helpers as uBPF's test program has them: gather_bytes, memfrob, one that does nothing, an integer
+//! square root, strcmp, and number 5, unwind, which ends the run where it gives zero.
 
 use std::io::Read;
 
 use serde::Serialize;
 use skep::Vm;
-use skep::vm::Stop;
+use skep::vm::{Fault, Memory, Stop};
 
 use crate::failure::{Failure, reason};
 use crate::output::Output;
@@ -94,12 +95,31 @@ fn prepare(code: &[u8], elf: bool) -> Result<Vm, skep::Error> {
         Vm::from_bytes(code)?
     };
     Ok(vm
-        .helper(0, |a: u64, b: u64, c: u64, d: u64, e: u64| {
-            [a, b, c, d, e].iter().fold(0u64, |n, byte| n << 8 | byte & 0xff)
-        })
-        .helper(1, |a: u64, _: u64, _: u64| a)
+        .helper(0, gather_bytes)
+        .helper(1, memfrob)
         .helper(2, || 0u64)
-        .helper(3, |a: u64| ((a as f64).sqrt()) as u64)
-        .helper(4, || 0u64)
+        .helper(3, |a: u64| a.isqrt())
+        .helper(4, strcmp)
         .helper(5, |a: u64| if a == 0 { Err(Stop::Exit(0)) } else { Ok(a) }))
+}
+
+fn gather_bytes(a: u8, b: u8, c: u8, d: u8, e: u8) -> u64 {
+    [a, b, c, d, e].iter().fold(0, |n, byte| (n << 8) | u64::from(*byte))
+}
+
+/// Inverts bits of memory, as the C library's function of that name.
+fn memfrob(memory: &mut Memory, at: u64, len: u64) -> Result<u64, Fault> {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    memory.slice_mut(at, len)?.iter_mut().for_each(|b| *b ^= 42);
+    Ok(at)
+}
+
+fn strcmp(memory: &mut Memory, a: u64, b: u64) -> Result<i64, Fault> {
+    for n in 0.. {
+        let (x, y) = (memory.read(a.wrapping_add(n), 1)?[0], memory.read(b.wrapping_add(n), 1)?[0]);
+        if x != y || x == 0 {
+            return Ok(i64::from(x) - i64::from(y));
+        }
+    }
+    Ok(0)
 }

@@ -112,6 +112,20 @@ fn conformance_speaks_the_plugin_protocol() {
 }
 
 #[test]
+fn conformance_has_the_helpers_of_the_suite() {
+    let of = |text: &str, memory: &str| {
+        let hex = skep_with(&["asm", "-", "--emit", "hex", "--dialect", "mnemonic"], text.as_bytes()).ok();
+        skep_with(&["conformance", memory], hex.as_bytes()).ok()
+    };
+    let bytes = "mov %r1, 1\nmov %r2, 2\nmov %r3, 3\nmov %r4, 4\nmov %r5, 5\ncall 0\nexit\n";
+    assert_eq!(of(bytes, ""), "102030405\n");
+    assert_eq!(of("mov %r6, %r1\nmov %r2, 2\ncall 1\nldxh %r0, [%r6]\nexit\n", "01 02"), "282b\n");
+    assert_eq!(of("mov %r1, 99\ncall 3\nexit\n", ""), "9\n");
+    assert_eq!(of("mov %r2, %r1\nadd %r2, 2\ncall 4\nexit\n", "61 00 61 00"), "0\n");
+    assert_eq!(of("mov %r1, 0\ncall 5\nmov %r0, 2\nexit\n", ""), "0\n");
+}
+
+#[test]
 fn completions_and_man_pages_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = skep(&["completions", shell]).ok();

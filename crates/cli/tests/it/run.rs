@@ -136,6 +136,13 @@ fn text_runs_on_memory_with_maps_and_entries() {
 }
 
 #[test]
+fn bare_instructions_need_no_input() {
+    assert_eq!(skep_with(&["run", "-", "--json"], b"r0 = 7\nexit\n").json()["retval"], json!(7));
+    let text = skep_with(&["run", "-"], b"r0 = 7\nexit\n").ok();
+    assert!(text.starts_with("main (unspec): r0 = 0x7 (7)"), "{text}");
+}
+
+#[test]
 fn text_has_maps_of_maps_and_either_byte_order() {
     let program = "#! prog = xdp\n#! map = inner array 4 8 1\n#! map = outer hash_of_maps 4 4 2\n\
         #! inner = outer inner\n#! entry = outer 07000000 map:inner\n#! entry = inner 00000000 2a00000000000000\n\

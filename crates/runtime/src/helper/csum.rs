@@ -22,6 +22,7 @@ const IPV6: u64 = 1 << 7;
 /// `s64 bpf_csum_diff(from, from_size, to, to_size, seed)`
 pub(super) fn csum_diff(_: &mut Env, frame: &mut Frame<'_>, args: [u64; 5]) -> Result<u64, Stop> {
     let (from_len, to_len, seed) = (size(args[1]), size(args[3]), args[4] as u32);
+    frame.charge((from_len as u64 + to_len as u64) / 64)?;
     let memory = &*frame.memory;
     let endian = memory.endian();
     if (from_len | to_len) % 4 != 0 {

@@ -3,7 +3,7 @@
 use skep_vm::{Frame, Stop, Trap};
 
 use crate::env::{Env, LiveMap};
-use crate::errno::answer;
+use crate::errno::{Errno, answer};
 use crate::map::Side;
 use crate::map::attr::RDONLY_PROG;
 
@@ -103,6 +103,14 @@ fn take(env: &mut Env, frame: &mut Frame<'_>, args: [u64; 5], remove: bool) -> R
     let map = env.map(args[0])?;
     let size = map.spec.value_size as usize;
     let memory = &mut *frame.memory;
+    let slab = memory.storage(map.region).ok_or_else(|| Trap::host("the map has no memory"))?;
+    if let Some(held) = map.ops.holds(slab, memory.read(args[1], size)?) {
+        return Ok(match (remove, held) {
+            (true, _) => Errno::EOPNOTSUPP.ret(),
+            (false, true) => 0,
+            (false, false) => Errno::ENOENT.ret(),
+        });
+    }
     // An address that can't be written must not cost an element.
     memory.slice_mut(args[1], size)?;
     let slab = memory.storage(map.region).ok_or_else(|| Trap::host("the map has no memory"))?;

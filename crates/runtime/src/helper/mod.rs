@@ -135,6 +135,7 @@ rows! {
     GET_HASH_RECALC Skb skb_meta::get_hash_recalc;
     SET_HASH_INVALID Skb skb_meta::set_hash_invalid;
     SET_HASH Skb skb_meta::set_hash;
+    SKB_ECN_SET_CE Skb skb_meta::ecn_set_ce;
     GET_CGROUP_CLASSID Skb skb_meta::zero;
     GET_ROUTE_REALM Skb skb_meta::zero;
     SKB_VLAN_PUSH Skb skb_vlan::push;

@@ -68,6 +68,7 @@ fn convert(
 /// `long bpf_strncmp(s1, s1_sz, s2)`: sign of the difference of the first bytes that differ.
 pub(super) fn strncmp(_: &mut Env, frame: &mut Frame<'_>, args: [u64; 5]) -> Result<u64, Stop> {
     let [s1, len, s2, ..] = args;
+    frame.charge(size(len) as u64 / 16)?;
     let s1 = frame.memory.read(s1, size(len))?;
     for (i, &a) in s1.iter().enumerate() {
         let b = frame.memory.read_u8(s2.wrapping_add(i as u64))?;

@@ -121,8 +121,8 @@ pub(super) fn percpu_hash(spec: &MapSpec) -> Check {
 }
 
 pub(super) fn lru_hash(spec: &MapSpec) -> Check {
+    flags(spec, NO_PREALLOC | NO_COMMON_LRU | NUMA_NODE | ACCESS | ZERO_SEED)?;
     require(spec.flags & NO_PREALLOC == 0, Errno::ENOTSUPP, "LRU maps are always preallocated")?;
-    flags(spec, NO_COMMON_LRU | NUMA_NODE | ACCESS | ZERO_SEED)?;
     keyed(spec)
 }
 
@@ -133,7 +133,7 @@ pub(super) fn lru_percpu_hash(spec: &MapSpec) -> Check {
 
 pub(super) fn hash_of_maps(spec: &MapSpec) -> Check {
     valid(spec.value_size == 4, "value_size must be 4: values are descriptors")?;
-    flags(spec, NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED)?;
+    flags(spec, NO_PREALLOC | NUMA_NODE | ACCESS | ZERO_SEED)?;
     keyed(spec)
 }
 
@@ -150,6 +150,13 @@ pub(super) fn queue(spec: &MapSpec) -> Check {
     valid(spec.max_entries > 0 && spec.value_size > 0, "max_entries and value_size must not be 0")?;
     flags(spec, NUMA_NODE | ACCESS)?;
     require(u64::from(spec.value_size) <= KMALLOC_MAX, Errno::E2BIG, "value_size exceeds 4 MiB")
+}
+
+pub(super) fn bloom_filter(spec: &MapSpec) -> Check {
+    valid(spec.key_size == 0, "key_size must be 0")?;
+    valid(spec.max_entries > 0 && spec.value_size > 0, "max_entries and value_size must not be 0")?;
+    flags(spec, NUMA_NODE | ZERO_SEED | ACCESS)?;
+    valid(spec.map_extra & !15 == 0, "map_extra holds more than a number of hash functions up to 15")
 }
 
 pub(super) fn ringbuf(spec: &MapSpec) -> Check {

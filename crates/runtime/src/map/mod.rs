@@ -10,6 +10,7 @@
 
 mod array;
 pub(crate) mod attr;
+mod bloom_filter;
 mod devmap_hash;
 mod fd_array;
 mod hash;
@@ -56,6 +57,8 @@ pub(crate) struct Shape {
     pub(crate) key_size: usize,
     pub(crate) value_size: usize,
     pub(crate) max_entries: u32,
+    /// `map_extra`.
+    pub(crate) extra: u64,
     /// Possible CPUs, at least one.
     pub(crate) cpus: u32,
     /// Byte order of integers that programs put into keys.
@@ -185,6 +188,11 @@ pub(crate) trait MapOps {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// Whether a value was (most likely) pushed, if the map is a set that can be asked.
+    fn holds(&self, _slab: &[u8], _value: &[u8]) -> Option<bool> {
+        None
+    }
+
     /// The object that the slot of a key names: a map or program of this world, an interface, a CPU.
     fn target(&self, _slab: &[u8], _key: &[u8]) -> Option<u32> {
         None
@@ -261,6 +269,7 @@ types! {
     QUEUE: attr::queue, queue::Queue::fifo;
     STACK: attr::queue, queue::Queue::lifo;
     DEVMAP_HASH: attr::devmap, devmap_hash::DevmapHash::new;
+    BLOOM_FILTER: attr::bloom_filter, bloom_filter::BloomFilter::new;
     RINGBUF: attr::ringbuf, ringbuf::Ringbuf::new;
 }
 

@@ -24,6 +24,7 @@ impl Subject {
             key_size,
             value_size: 8,
             max_entries,
+            extra: 0,
             cpus: CPUS,
             endian: Endian::Little,
             seed: 7,
@@ -297,6 +298,19 @@ fn an_address_keeps_its_old_value_until_the_slot_is_used_again() {
     let held = map.ops.lookup(&map.slab, &[1; 4], 0).unwrap();
     map.delete(&[1; 4]).unwrap();
     assert_eq!(map.at(held), 11);
+}
+
+#[test]
+fn a_bloom_filter_knows_what_was_pushed() {
+    let mut map = Subject::new(MapType::BLOOM_FILTER, 0, 100);
+    let held = |map: &Subject, n: u64| map.ops.holds(&map.slab, &n.to_le_bytes());
+    for n in 0..100u64 {
+        assert_eq!(map.ops.push(&mut map.slab, &n.to_le_bytes(), 0), Ok(()));
+        assert_eq!(held(&map, n), Some(true));
+    }
+    let wrong = (1000..2000).filter(|&n| held(&map, n) == Some(true)).count();
+    assert!(wrong < 200, "{wrong} of a thousand strangers");
+    assert_eq!(map.ops.push(&mut map.slab, &[0; 8], 1), Err(Errno::EINVAL));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The engines: everything that can make something of a corpus file. A new one is a file here and a line in [`ENGINES`].
 
 mod facade;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+mod kernel;
 mod text;
 mod world;
 
@@ -37,4 +39,6 @@ pub static ENGINES: &[&dyn Engine] = &[
     &world::World { name: "interp", endian: Endian::Little },
     &world::World { name: "interp-be", endian: Endian::Big },
     &facade::Facade,
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    &kernel::Kernel,
 ];

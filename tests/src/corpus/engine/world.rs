@@ -62,12 +62,12 @@ fn observe(backend: &dyn Backend, case: &Case, endian: Endian) -> Result<Observe
     for [map, key, _] in &header.after {
         observed.after.push(value_after(find(loaded.as_mut(), map)?, key)?);
     }
-    observed.events = loaded.take_events().iter().map(spell_event).collect();
+    observed.events = Some(loaded.take_events().iter().map(spell_event).collect());
     Ok(observed)
 }
 
 /// Plain memory and raw contexts come without a packet.
-fn takes_packet(case: &Case) -> bool {
+pub(super) fn takes_packet(case: &Case) -> bool {
     const RAW: [ProgType; 4] =
         [ProgType::RAW_TRACEPOINT, ProgType::TRACEPOINT, ProgType::KPROBE, ProgType::SYSCALL];
     case.header.mem.is_none() && case.header.prog.is_none_or(|prog| !RAW.contains(&prog))
@@ -186,13 +186,17 @@ fn fill(case: &Case, loaded: &mut dyn Loaded) -> Result<(), String> {
 fn value_after(map: &dyn Map, key: &str) -> Result<String, String> {
     let key = if key == "-" { Vec::new() } else { hex(key)? };
     let Some(value) = map.lookup(&key).map_err(|e| e.to_string())? else { return Ok("none".into()) };
-    if !is_per_cpu(map) {
-        return Ok(plain_hex(&value));
+    Ok(spell_value(&value, map.spec().value_size as usize, is_per_cpu(map)))
+}
+
+/// A value as `after` lines spell it.
+pub(super) fn spell_value(value: &[u8], size: usize, per_cpu: bool) -> String {
+    if !per_cpu {
+        return plain_hex(value);
     }
-    let size = map.spec().value_size as usize;
     let cpu = |chunk: &[u8]| chunk.iter().take(size.min(8)).rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-    let sum: u64 = value.chunks(size.next_multiple_of(8)).map(cpu).sum();
-    Ok(format!("sum:{sum}"))
+    let sum: u64 = value.chunks(size.next_multiple_of(8).max(8)).map(cpu).sum();
+    format!("sum:{sum}")
 }
 
 fn plain_hex(bytes: &[u8]) -> String {

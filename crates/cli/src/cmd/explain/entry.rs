@@ -1,7 +1,5 @@
 //! Rows of the tables in one shape, for searching and printing.
 
-use std::collections::BTreeMap;
-
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 use skep::{abi, isa};
@@ -72,6 +70,9 @@ impl Entry {
 
     /// Whether this is what `text` names: a name, an alias, or a number.
     pub(super) fn is_called(&self, text: &str) -> bool {
+        if self.kind == Kind::Insn {
+            return isa::reference::find_rows(text).iter().any(|r| r.name == self.name);
+        }
         let number = |text: &str| match text.strip_prefix("0x") {
             Some(hex) => u32::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
@@ -201,11 +202,7 @@ fn map_type(r: &abi::MapTypeRow) -> Entry {
 }
 
 fn insn(r: &isa::Row) -> Entry {
-    let mut encoding: BTreeMap<&str, String> = BTreeMap::new();
-    if let Some((field, value)) = r.select {
-        encoding.insert(field.name(), format!("{value:#x}"));
-    }
-    let fixed: Vec<_> = encoding.iter().map(|(f, v)| format!(", {f} = {v}")).collect();
+    let [kernel, mnemonic] = r.spellings();
     let e = Entry {
         kind: Kind::Insn,
         name: r.name.to_owned(),
@@ -215,9 +212,9 @@ fn insn(r: &isa::Row) -> Entry {
         about: r.meaning.to_owned(),
         facts: Vec::new(),
     };
-    e.fact("kernel", r.kernel.join("\n"))
-        .fact("mnemonic", r.mnemonic.join("\n"))
-        .fact("encoding", format!("opcode {:#04x}{}", r.opcode, fixed.concat()))
+    e.fact("kernel", kernel)
+        .fact("mnemonic", mnemonic)
+        .fact("encoding", r.encoding())
         .fact("operands", r.operands.join(", "))
         .fact("cpu", r.cpu.to_string())
         .fact("since", r.linux.map_or("not taken by Linux".into(), |v| format!("Linux {v}")))

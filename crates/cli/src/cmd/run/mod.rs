@@ -179,7 +179,10 @@ impl<'a> Input<'a> {
             Some(a) => input::bytes(a).map(Some),
             None => Ok(own.clone()),
         };
-        let (mem, ctx) = (bytes(&args.mem, &text.mem)?, bytes(&args.ctx, &text.ctx)?);
+        let (mut mem, ctx) = (bytes(&args.mem, &text.mem)?, bytes(&args.ctx, &text.ctx)?);
+        if text.is_bare() && ctx.is_none() && args.prog_type.is_none() {
+            mem.get_or_insert_default();
+        }
         if mem.is_some() || ctx.is_some() || text.packet.is_some() {
             let packet = text.packet.clone().filter(|_| mem.is_none());
             return Ok(Self::Once { packet, mem, ctx });
@@ -203,7 +206,8 @@ pub(super) fn read(file: &Path, big_endian: bool) -> Result<Text, Failure> {
     let Ok(source) = String::from_utf8(bytes) else {
         return Err(Failure::new(format!("{label}: neither an ELF object nor assembler text")));
     };
-    let name = file.file_stem().map_or("main".into(), |s| s.to_string_lossy());
+    let name =
+        file.file_stem().filter(|_| !input::is_stdin(file)).map_or("main".into(), |s| s.to_string_lossy());
     let mut text = text::read(&source, &label, &name)?;
     if big_endian {
         text.spec.endian = Endian::Big;
@@ -241,7 +245,7 @@ pub(super) fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> R
     }
     // Text without a header, run on plain memory as uBPF and rbpf run it.
     if program.section.is_empty() && !pcap {
-        return Ok(ProgType::SOCKET_FILTER);
+        return Ok(ProgType::UNSPEC);
     }
     let what = match program.section.as_str() {
         "" => "nothing tells the program type".to_owned(),

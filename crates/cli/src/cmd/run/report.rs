@@ -125,7 +125,7 @@ impl<'a> Report<'a> {
         }
         writeln!(out)?;
         for (label, bytes) in [("packet", &a.packet), ("memory", &a.mem), ("context", &a.ctx)] {
-            if let Some(b) = bytes {
+            if let Some(b) = bytes.as_ref().filter(|b| !b.is_empty()) {
                 writeln!(out, "  {label} afterwards: {}", maps::hex(b))?;
             }
         }

@@ -93,6 +93,12 @@ fn entry(t: &mut Text, line: &str) -> Result<(), Failure> {
 }
 
 impl Text {
+    /// Whether it is instructions and nothing else, which run without any input.
+    pub(super) fn is_bare(&self) -> bool {
+        let [p] = self.spec.programs.as_slice() else { return false };
+        p.prog_type.is_none() && p.section.is_empty()
+    }
+
     /// What an object is: nothing but itself.
     pub(super) fn object(spec: Spec) -> Self {
         Self { spec, ..Self::default() }
