@@ -154,6 +154,25 @@ impl Scalar {
         self.smax = self.smax.min((v | (m & i64::MAX as u64)) as i64);
         self.umin = self.umin.max(v);
         self.umax = self.umax.min(v | m);
+        if let Some(only) = self.only_member() {
+            *self = Self::constant(only);
+        }
+    }
+
+    /// The value that is left if the unsigned range holds a single one of those that the bits allow.
+    fn only_member(&self) -> Option<u64> {
+        let t = self.var;
+        if t.is_unknown() || t.is_const() && self.umin == t.value && self.umax == t.value {
+            return None;
+        }
+        let next = t.step(self.umin);
+        if t.contains(self.umin) {
+            (next > self.umax).then_some(self.umin)
+        } else if next == t.bounds().1 {
+            Some(next)
+        } else {
+            (next <= self.umax && t.step(next) > self.umax).then_some(next)
+        }
     }
 
     /// 32-bit ranges from the 64-bit ones and from each other.

@@ -67,6 +67,23 @@ impl Tnum {
         (self.value, self.value | self.mask)
     }
 
+    /// The least value above `z`; the least of all if `z` is below it, the greatest if none is above.
+    pub const fn step(self, z: u64) -> u64 {
+        let (min, max) = self.bounds();
+        if z >= max {
+            return max;
+        }
+        if z < min {
+            return min;
+        }
+        // Where the distance from the least value has a bit that is not ours to choose, everything
+        // below it has to roll over; then one is added to the bits that are ours.
+        let d = z - min;
+        let foreign = d & !self.mask;
+        let low = if foreign == 0 { 0 } else { u64::MAX >> foreign.leading_zeros() };
+        min | ((d | low | !self.mask).wrapping_add(1) & self.mask)
+    }
+
     /// `self + b`.
     pub const fn add(self, b: Self) -> Self {
         let sm = self.mask.wrapping_add(b.mask);
@@ -248,6 +265,17 @@ mod tests {
             }
         }
         assert_eq!(Tnum::range(0, u64::MAX), Tnum::UNKNOWN);
+    }
+
+    #[test]
+    fn step_is_the_next_member() {
+        for t in all(6) {
+            for z in 0..64 {
+                let (min, max) = t.bounds();
+                let next = members(t, 6).find(|x| *x > z).unwrap_or(max);
+                assert_eq!(t.step(z), if z < min { min } else { next }, "{t:?} {z}");
+            }
+        }
     }
 
     #[test]
