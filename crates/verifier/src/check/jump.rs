@@ -93,7 +93,7 @@ fn collect(state: &mut State, id: u32, links: &mut Links, count: &mut usize) {
     for f in (0..=state.cur()).rev() {
         let frame = &state.frames[f];
         let hits = |r: &Reg| r.is_scalar() && r.link() == id;
-        if !frame.regs.iter().any(hits) && !frame.stack.iter().any(|s| s.is_spilled_whole() && hits(&s.reg)) {
+        if !frame.regs.iter().any(hits) && !frame.stack.iter().any(|s| s.is_spilled() && hits(&s.reg)) {
             continue;
         }
         let frame = state.frame_mut(f);
@@ -102,7 +102,7 @@ fn collect(state: &mut State, id: u32, links: &mut Links, count: &mut usize) {
             .stack
             .iter_mut()
             .enumerate()
-            .filter(|(_, s)| s.is_spilled_whole())
+            .filter(|(_, s)| s.is_spilled())
             .map(|(i, s)| (i, true, &mut s.reg));
         for (i, is_slot, r) in regs.chain(slots).filter(|(_, _, r)| hits(r)) {
             if *count < links.len() {

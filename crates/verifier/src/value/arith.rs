@@ -169,7 +169,7 @@ impl Scalar {
         let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
         let tracked = match op {
             AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod | AluOp::Mov => false,
-            _ if shift && bits == 32 => src.is_const32() && src.u32_max < 32,
+            _ if shift && bits == 32 => src.is_const32() && src.umax < 32,
             _ if shift => src.is_const() && src.umax < 64,
             _ => true,
         };
