@@ -10,7 +10,8 @@ use skep_isa::{CallTarget, Endian, ImmSource, Insn, Op, Operand, Reg, Size};
 
 use crate::code::{BLOCK, Code, Handler};
 use crate::host::Imports;
-use crate::image::{ErrorKind, ImageError, Missing, Options};
+use crate::image::{Engine, ErrorKind, ImageError, Missing, Options};
+use crate::jit::{Native, Source};
 use crate::memory::function_address;
 use crate::ops::reach;
 use crate::ops::select::{self, Condition, Wide};
@@ -21,6 +22,7 @@ pub(crate) struct Built {
     pub(crate) code: Box<[Code]>,
     pub(crate) slots: Box<[u32]>,
     pub(crate) functions: Box<[(u32, u32)]>,
+    pub(crate) native: Option<Native>,
 }
 
 /// Branches over more slots than this are laid out with a long jump behind them: cells may be twice as many as
@@ -41,6 +43,8 @@ struct Builder<'a> {
     by: Vec<u8>,
     /// Cells that cut chains, ascending.
     bounces: Vec<u32>,
+    /// Cells that call the embedder, ascending.
+    host_calls: Vec<u32>,
 }
 
 pub(crate) fn build(insns: &[Insn], imports: &dyn Imports, options: &Options) -> Result<Built, ImageError> {
@@ -55,15 +59,21 @@ pub(crate) fn build(insns: &[Insn], imports: &dyn Imports, options: &Options) ->
         op_of: Vec::new(),
         by: Vec::new(),
         bounces: Vec::new(),
+        host_calls: Vec::new(),
     };
     builder.lay_out();
     builder.emit()?;
     fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, options.endian == Endian::Big);
     let functions = builder.functions();
-    Ok(Built { code: builder.code.into(), slots: builder.slots.into(), functions })
+    let code: Box<[Code]> = std::mem::take(&mut builder.code).into();
+    let native = match options.engine {
+        Engine::Interpreter => None,
+        Engine::Jit => Some(builder.native(&code)?),
+    };
+    Ok(Built { code, slots: builder.slots.into(), functions, native })
 }
 
-fn is_far(off: i16) -> bool {
+pub(crate) fn is_far(off: i16) -> bool {
     off.unsigned_abs() > FAR.unsigned_abs()
 }
 
@@ -156,10 +166,10 @@ impl Builder<'_> {
             Op::Call(callee) => self.emit_call(slot, callee)?,
             Op::Exit => self.push(slot, flow::exit, 0, 0, 0, 0),
             Op::LoadAbs { size, imm } => {
-                self.push(slot, flow::load_packet::<false>, 0, size_index(size), 0, imm);
+                self.push(slot, flow::load_packet, 0, size_index(size), 0, imm);
             }
             Op::LoadInd { size, src, imm } => {
-                self.push(slot, flow::load_packet::<true>, scaled(src), size_index(size), 0, imm);
+                self.push(slot, flow::load_packet, scaled(src), size_index(size), flow::INDEXED, imm);
             }
             Op::LoadImm { dst, source, imm } => self.emit_constant(slot, op, dst, source, imm)?,
             _ => self.emit_unit(slot, op),
@@ -217,17 +227,22 @@ impl Builder<'_> {
             }
             CallTarget::Register(reg) => self.push(slot, flow::call_register, scaled(reg), 0, 0, 0),
             CallTarget::Helper(id) => match self.imports.helper(id) {
-                Some(index) => self.push(slot, flow::helper, 0, 0, 0, index as i32),
+                Some(index) => self.push_host_call(slot, index),
                 None if reject => return Err(ErrorKind::Helper { slot, id }),
                 None => self.push(slot, flow::no_helper, 0, 0, 0, id),
             },
             CallTarget::Kfunc { btf_id, module } => match self.imports.kfunc(btf_id, module) {
-                Some(index) => self.push(slot, flow::helper, 0, 0, 0, index as i32),
+                Some(index) => self.push_host_call(slot, index),
                 None if reject => return Err(ErrorKind::Kfunc { slot, btf_id }),
                 None => self.push(slot, flow::no_kfunc, 0, 0, 0, btf_id),
             },
         }
         Ok(())
+    }
+
+    fn push_host_call(&mut self, slot: usize, index: u32) {
+        self.host_calls.push(self.code.len() as u32);
+        self.push(slot, flow::helper, 0, 0, 0, index as i32);
     }
 
     fn emit_constant(
@@ -264,6 +279,18 @@ impl Builder<'_> {
         }
         // Every instruction that gets here has a unit; what has none would stop the run rather than be skipped.
         self.push(slot, run.unwrap_or(flow::fell_off), a, b, off, imm);
+    }
+
+    fn native(&self, code: &[Code]) -> Result<Native, ImageError> {
+        Native::new(&Source {
+            ops: &self.ops,
+            cell_of: &self.cell_of,
+            code,
+            host_calls: &self.host_calls,
+            big: self.options.endian == Endian::Big,
+            arena: self.options.arena,
+        })
+        .map_err(|why| ImageError(ErrorKind::Native(why)))
     }
 
     fn functions(&self) -> Box<[(u32, u32)]> {

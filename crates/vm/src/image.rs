@@ -11,6 +11,7 @@ use skep_isa::{Endian, Insn, ValidateError};
 use crate::build;
 use crate::code::Code;
 use crate::host::Imports;
+use crate::jit::{Native, NoNative};
 use crate::memory::RegionId;
 
 /// What to do with a call of something that the embedder does not have.
@@ -21,6 +22,17 @@ pub enum Missing {
     Reject,
     /// The program is taken, and traps if it gets there.
     Trap,
+}
+
+/// What runs an image.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Engine {
+    /// The checked interpreter, on every machine.
+    #[default]
+    Interpreter,
+    /// Native code with the interpreter's checks. Unix on x86-64 has it; elsewhere [`Image::new`] says that it has
+    /// not ([`ImageError::no_jit`]).
+    Jit,
 }
 
 /// How an image is made.
@@ -34,6 +46,8 @@ pub struct Options {
     pub missing: Missing,
     /// Where `addr_space_cast` leads: the arena's region. Without one it keeps the low 32 bits.
     pub arena: Option<RegionId>,
+    /// What runs it.
+    pub engine: Engine,
 }
 
 /// Why bytes are no image.
@@ -47,6 +61,7 @@ pub(crate) enum ErrorKind {
     Kfunc { slot: usize, btf_id: i32 },
     Unresolved { slot: usize },
     TooLong,
+    Native(NoNative),
 }
 
 impl ImageError {
@@ -56,7 +71,7 @@ impl ImageError {
             ErrorKind::Structure(e) => e.slot(),
             ErrorKind::Helper { slot, .. } | ErrorKind::Kfunc { slot, .. } => *slot,
             ErrorKind::Unresolved { slot } => *slot,
-            ErrorKind::TooLong => 0,
+            ErrorKind::TooLong | ErrorKind::Native(_) => 0,
         }
     }
 
@@ -66,6 +81,11 @@ impl ImageError {
             ErrorKind::Helper { id, .. } => Some(id),
             _ => None,
         }
+    }
+
+    /// Whether the reason is that this machine, or this build, has no native code to give. The interpreter serves.
+    pub fn no_jit(&self) -> bool {
+        matches!(self.0, ErrorKind::Native(_))
     }
 
     /// The structural check's error, if that is the reason.
@@ -88,6 +108,7 @@ impl std::fmt::Display for ImageError {
             ErrorKind::Unresolved { slot } => {
                 write!(f, "slot {slot}: wide load names a map or symbol that the loader did not resolve")
             }
+            ErrorKind::Native(why) => why.fmt(f),
             ErrorKind::TooLong => write!(f, "program is longer than {} slots", Image::MAX_SLOTS),
         }
     }
@@ -102,6 +123,8 @@ pub struct Image {
     pub(crate) slots: Box<[u32]>,
     /// Slot and cell of each function that has an address, by slot.
     pub(crate) functions: Box<[(u32, u32)]>,
+    /// The same as machine code, which is about these very cells.
+    pub(crate) native: Option<Native>,
     endian: Endian,
     name: Arc<str>,
 }
@@ -134,6 +157,7 @@ impl Image {
             code: built.code,
             slots: built.slots,
             functions: built.functions,
+            native: built.native,
             endian: options.endian,
             name: options.name.as_str().into(),
         })
@@ -149,6 +173,16 @@ impl Image {
         self.name.clone()
     }
 
+    /// What runs it.
+    pub fn engine(&self) -> Engine {
+        if self.native.is_some() { Engine::Jit } else { Engine::Interpreter }
+    }
+
+    /// The machine code, if it was compiled: entry and exit sequences, then the program.
+    pub fn machine_code(&self) -> Option<&[u8]> {
+        self.native.as_ref().map(Native::bytes)
+    }
+
     /// The first cell.
     pub(crate) fn entry(&self) -> *const Code {
         self.code.as_ptr()
@@ -162,7 +196,20 @@ impl Image {
 
     /// The slot of a cell of this image; 0 for any other pointer.
     pub(crate) fn slot_of(&self, pc: *const Code) -> usize {
-        let offset = pc.addr().wrapping_sub(self.code.as_ptr().addr());
-        self.slots.get(offset / size_of::<Code>()).map_or(0, |slot| *slot as usize)
+        self.slots.get(self.cell_of(pc)).map_or(0, |slot| *slot as usize)
+    }
+
+    /// The number of a cell of this image; past the end for any other pointer.
+    pub(crate) fn cell_of(&self, pc: *const Code) -> usize {
+        pc.addr().wrapping_sub(self.code.as_ptr().addr()) / size_of::<Code>()
+    }
+
+    /// The cell of this number.
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", unix, not(skep_portable))),
+        expect(dead_code, reason = "compiled code counts cells")
+    )]
+    pub(crate) fn cell(&self, n: usize) -> *const Code {
+        self.code.as_ptr().wrapping_add(n)
     }
 }

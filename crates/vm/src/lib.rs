@@ -1,4 +1,4 @@
-//! The checked interpreter: runs any bytes at all, safely and fast.
+//! The checked interpreter and its JIT: run any bytes at all, safely and fast.
 //!
 //! An [`Image`] is a program, checked and compiled to cells once; a [`Machine`] is what changes while it runs;
 //! [`Memory`] is what it can touch, in virtual addresses; a [`Host`] is what it can call. A run ends with r0 or with
@@ -28,6 +28,7 @@ pub mod classic;
 mod code;
 mod host;
 mod image;
+mod jit;
 mod machine;
 mod memory;
 mod ops;
@@ -35,7 +36,7 @@ mod slab;
 mod trap;
 
 pub use host::{Frame, Host, Imports, Stop};
-pub use image::{Image, ImageError, Missing, Options};
+pub use image::{Engine, Image, ImageError, Missing, Options};
 pub use machine::Machine;
 pub use memory::{
     FRAME_BYTES, MAX_FRAMES, Memory, MemoryError, PACKET_BASE, Protection, RegionId, function_address,

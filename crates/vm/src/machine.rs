@@ -8,6 +8,7 @@
 //! length of its function, a helper for one and what it charges itself; forward code is free. What is paid is
 //! never less than what was executed by more than the program's length, so a run ends.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::code::{CHUNK, Code, Signal};
@@ -19,11 +20,17 @@ use crate::trap::{Place, Trap, TrapKind};
 /// What a call saves.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved {
-    pc: *const Code,
-    entry: *const Code,
-    image: *const Image,
-    callee_saved: [u64; 4],
-    may_goto: u32,
+    pub(crate) pc: *const Code,
+    /// Where compiled code goes on; null in a frame that the interpreter has opened.
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", unix, not(skep_portable))),
+        expect(dead_code, reason = "read by compiled code")
+    )]
+    pub(crate) native: *const u8,
+    pub(crate) entry: *const Code,
+    pub(crate) image: *const Image,
+    pub(crate) callee_saved: [u64; 4],
+    pub(crate) may_goto: u32,
 }
 
 /// Registers, frames and budget of a run.
@@ -35,9 +42,9 @@ pub struct Machine {
     pub(crate) frame_top: *mut u8,
     pub(crate) depth: usize,
     /// Depth at which an exit leaves the innermost `drive`.
-    base: usize,
+    pub(crate) base: usize,
     pub(crate) may_goto: u32,
-    may_goto_limit: u32,
+    pub(crate) may_goto_limit: u32,
     /// Where to go on, or where it stopped.
     pub(crate) pc: *const Code,
     /// Where the current function was entered.
@@ -47,10 +54,14 @@ pub struct Machine {
     /// What is left beyond the chunk.
     reserve: i64,
     budget: i64,
-    image: *const Image,
-    frames: [Saved; MAX_FRAMES],
+    pub(crate) image: *const Image,
+    pub(crate) frames: [Saved; MAX_FRAMES],
     pub(crate) host: Option<*mut (dyn Host + 'static)>,
     stop: Option<Stop>,
+    /// What a call of the embedder left compiled code with.
+    pub(crate) signal: Option<Signal>,
+    /// The embedder's panic, on its way past compiled code.
+    pub(crate) panic: Option<Box<dyn Any + Send>>,
     /// Keeps what was tail-called alive until the run ends.
     images: Vec<Arc<Image>>,
 }
@@ -83,6 +94,7 @@ impl Machine {
     pub fn new() -> Self {
         let saved = Saved {
             pc: std::ptr::null(),
+            native: std::ptr::null(),
             entry: std::ptr::null(),
             image: std::ptr::null(),
             callee_saved: [0; 4],
@@ -104,6 +116,8 @@ impl Machine {
             frames: [saved; MAX_FRAMES],
             host: None,
             stop: None,
+            signal: None,
+            panic: None,
             images: Vec::new(),
         }
     }
@@ -187,8 +201,16 @@ impl Machine {
                 if let Err(trap) = (*m).refill() {
                     break Err(trap.into());
                 }
-                let pc = (*m).pc;
-                ((*pc).run)(pc, m, (*m).fuel, mem)
+                match Self::native(m, mem) {
+                    Some(signal) => signal,
+                    None => {
+                        if let Err(trap) = (*m).refill() {
+                            break Err(trap.into());
+                        }
+                        let pc = (*m).pc;
+                        ((*pc).run)(pc, m, (*m).fuel, mem)
+                    }
+                }
             };
             // SAFETY: as above.
             let this = unsafe { &mut *m };
@@ -200,6 +222,28 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Runs compiled code, if there is any for `pc`, until it leaves. What it leaves undone at the new `pc` is the
+    /// interpreter's.
+    ///
+    /// # Safety
+    /// As every [`Handler`](crate::code::Handler), with `pc` in the machine.
+    #[inline(always)]
+    unsafe fn native(m: *mut Self, mem: *mut Memory) -> Option<Signal> {
+        // SAFETY: the caller's promise; the image outlives the run.
+        let (image, pc) = unsafe { (&*(*m).image, (*m).pc) };
+        let native = image.native.as_ref()?;
+        let entry = native.entry(image.cell_of(pc))?;
+        // SAFETY: the caller's promise; this is the current image's code, entered where an instruction begins.
+        unsafe { native.enter(m, mem, entry) }
+    }
+
+    /// Puts all of the budget into one number, as compiled code counts it. Whether any is left.
+    #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+    pub(crate) fn gather_fuel(&mut self) -> bool {
+        (self.fuel, self.reserve) = (self.fuel + self.reserve, 0);
+        self.fuel >= 0
     }
 
     /// Moves budget from the reserve into the chunk that handlers count down.
@@ -216,6 +260,10 @@ impl Machine {
     pub(crate) fn charge(&mut self, instructions: u64) -> Result<(), Trap> {
         let cost = i64::try_from(instructions).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
         self.reserve = self.reserve.saturating_sub(cost).max(i64::MIN / 2);
+        if self.reserve < 0 {
+            // So that a host that goes on all the same gets no further than the rest of the budget.
+            (self.fuel, self.reserve) = (self.fuel + self.reserve, 0);
+        }
         if self.reserve + self.fuel < 0 {
             return Err(Trap::new(TrapKind::Budget));
         }
@@ -303,8 +351,14 @@ impl Machine {
             return None;
         }
         let callee_saved = self.some_regs::<4>(6);
-        self.frames[depth] =
-            Saved { pc, entry: self.entry, image: self.image, callee_saved, may_goto: self.may_goto };
+        self.frames[depth] = Saved {
+            pc,
+            native: std::ptr::null(),
+            entry: self.entry,
+            image: self.image,
+            callee_saved,
+            may_goto: self.may_goto,
+        };
         self.entry = entry;
         self.depth = depth + 1;
         self.regs[10] = self.regs[10].wrapping_add(1 << 32);

@@ -136,10 +136,12 @@ pub(crate) struct Way {
     pub(crate) read: [u32; 4],
     /// The same for writes.
     pub(crate) write: [u32; 4],
+    /// Host address of the first visible byte, for compiled code.
+    pub(crate) host: u64,
 }
 
 impl Way {
-    const EMPTY: Self = Self { start: 0, delta: 0, read: [0; 4], write: [0; 4] };
+    const EMPTY: Self = Self { start: 0, delta: 0, read: [0; 4], write: [0; 4], host: 0 };
 
     fn of(id: RegionId, region: &Region) -> Self {
         let start = id.base() + region.window.start as u64;
@@ -147,7 +149,7 @@ impl Way {
         let limit = |size: usize| (region.window.len() + 1).saturating_sub(size) as u32;
         let read = [limit(1), limit(2), limit(4), limit(8)];
         let write = if region.protection == Protection::ReadWrite { read } else { [0; 4] };
-        Self { start, delta: host.wrapping_sub(start), read, write }
+        Self { start, delta: host.wrapping_sub(start), read, write, host }
     }
 }
 
@@ -160,7 +162,7 @@ pub struct Memory {
     free: Vec<u32>,
     endian: Endian,
     /// Frames that this run, or else the last one, has opened: the others are zero, and out of reach.
-    touched: usize,
+    pub(crate) touched: usize,
     used: usize,
     limit: usize,
 }

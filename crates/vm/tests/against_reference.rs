@@ -8,7 +8,7 @@ mod reference;
 use proptest::prelude::*;
 use reference::{DATA, End, Reference};
 use skep_isa::{AluOp, AtomicOp, Cond, Endian, ImmSource, Insn, Op, Operand, Reg, Size, SwapKind, Width};
-use skep_vm::{FaultKind, Image, Machine, Memory, Options, Protection, Trap, TrapKind};
+use skep_vm::{Engine, FaultKind, Image, Machine, Memory, Options, Protection, Trap, TrapKind};
 
 const EDGES: [u64; 14] = [
     0,
@@ -53,18 +53,37 @@ fn compare(ops: &[Op], data: &[u8], endian: Endian) -> bool {
     if expected == End::Steps {
         return false;
     }
-    let mut memory = Memory::new(endian);
-    let region = memory.add_bytes(data, Protection::ReadWrite).expect("data");
-    assert_eq!(region.base(), DATA);
-    let options = Options { endian, ..Options::default() };
-    let image = Image::new(&slots, &(), &options).expect("an image");
-    let mut machine = Machine::new();
-    let found = end(machine.run(&image, &mut memory, &mut (), [DATA, 0, 0, 0, 0]));
-    assert_eq!(found, expected, "{ops:#?}");
-    assert_eq!(machine.registers(), reference.regs, "{ops:#?}");
-    assert_eq!(memory.storage(region).expect("data"), reference.data);
-    assert_eq!(memory.storage(skep_vm::RegionId::frame(0)).expect("stack"), reference.stack);
+    let mut charged = Vec::new();
+    for engine in engines() {
+        let mut memory = Memory::new(endian);
+        let region = memory.add_bytes(data, Protection::ReadWrite).expect("data");
+        assert_eq!(region.base(), DATA);
+        let options = Options { endian, engine, ..Options::default() };
+        let image = Image::new(&slots, &(), &options).expect("an image");
+        let mut machine = Machine::new();
+        let found = end(machine.run(&image, &mut memory, &mut (), [DATA, 0, 0, 0, 0]));
+        assert_eq!(found, expected, "{engine:?} {ops:#?}");
+        assert_eq!(machine.registers(), reference.regs, "{engine:?} {ops:#?}");
+        assert_eq!(memory.storage(region).expect("data"), reference.data, "{engine:?}");
+        assert_eq!(
+            memory.storage(skep_vm::RegionId::frame(0)).expect("stack"),
+            reference.stack,
+            "{engine:?}"
+        );
+        charged.push(machine.charged());
+    }
+    assert!(charged.windows(2).all(|c| c[0] == c[1]), "{charged:?}");
     true
+}
+
+/// What this machine can run programs with.
+fn engines() -> Vec<Engine> {
+    let exit = insns(&[Op::Exit]);
+    let options = Options { engine: Engine::Jit, ..Options::default() };
+    match Image::new(&exit, &(), &options) {
+        Err(e) if e.no_jit() => vec![Engine::Interpreter],
+        _ => vec![Engine::Interpreter, Engine::Jit],
+    }
 }
 
 fn reg(n: u8) -> Reg {

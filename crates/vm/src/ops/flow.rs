@@ -74,7 +74,12 @@ handlers! {
             // SAFETY: the caller's promise.
             return unsafe { too_deep(pc, m, fuel, mem) };
         }
-        go!(target, m, fuel - 1, mem)
+        if fuel > 0 {
+            return go!(target, m, fuel - 1, mem);
+        }
+        machine.pc = target;
+        machine.fuel = fuel - 1;
+        Signal::Bounce
     }
 
     /// Return from a subprogram, or the end. Pays for the way from the function's entry, if that is forward.
@@ -108,8 +113,13 @@ handlers! {
         match signal {
             None => {
                 // SAFETY: the caller's promise.
-                let fuel = unsafe { (*m).fuel };
-                go!(pc.wrapping_add(1), m, fuel, mem)
+                let machine = unsafe { &mut *m };
+                let fuel = machine.fuel;
+                if fuel >= 0 {
+                    return go!(pc.wrapping_add(1), m, fuel, mem);
+                }
+                machine.pc = pc.wrapping_add(1);
+                Signal::Bounce
             }
             Some(signal) => signal,
         }
@@ -144,24 +154,46 @@ handlers! {
         Signal::Bounce
     }
 
-    /// LD_ABS and LD_IND; the size is the source register's field, the index register the destination's.
-    fn load_packet[const INDEXED: bool](pc, m, fuel, mem) {
+    /// LD_ABS and LD_IND.
+    fn load_packet(pc, m, fuel, mem) {
         // SAFETY: the caller's promise.
-        let (machine, memory, cell) = unsafe { (&mut *m, &mut *mem, &*pc) };
-        machine.pc = pc;
-        machine.fuel = fuel;
-        let index = if INDEXED { machine.regs[usize::from(cell.a / 8) % 16] as i32 } else { 0 };
-        let size = [Size::B, Size::H, Size::W, Size::Dw][usize::from(cell.b) % 4];
-        let offset = index.wrapping_add(cell.imm);
-        // SAFETY: `host` is set and borrowed while the machine is driven.
-        let value = machine.host.and_then(|host| unsafe { (*host).load_packet(memory, offset, size) });
-        let Some(value) = value else {
-            return machine.halt(Stop::Exit(0));
+        let signal = unsafe {
+            (*m).pc = pc;
+            (*m).fuel = fuel;
+            packet_value(m, mem)
         };
-        machine.regs[0] = value;
-        go!(pc.wrapping_add(1), m, fuel, mem)
+        match signal {
+            None => go!(pc.wrapping_add(1), m, fuel, mem),
+            Some(signal) => signal,
+        }
     }
 }
+
+/// LD_ABS and LD_IND at the machine's `pc`: the size is the source register's field, the index register, if there is
+/// one, the destination's. `None`: r0 is set, the next cell follows.
+///
+/// # Safety
+/// As every [`Handler`](crate::code::Handler), with `pc` and `fuel` left in the machine.
+#[inline(never)]
+pub(crate) unsafe fn packet_value(m: *mut Machine, mem: *mut Memory) -> Option<Signal> {
+    // SAFETY: the caller's promise.
+    let (machine, memory) = unsafe { (&mut *m, &mut *mem) };
+    // SAFETY: `pc` is a cell of the running image.
+    let cell = unsafe { &*machine.pc };
+    let index = if cell.off == INDEXED { machine.regs[usize::from(cell.a / 8) % 16] as i32 } else { 0 };
+    let size = [Size::B, Size::H, Size::W, Size::Dw][usize::from(cell.b) % 4];
+    let offset = index.wrapping_add(cell.imm);
+    // SAFETY: `host` is set and borrowed while the machine is driven.
+    let value = machine.host.and_then(|host| unsafe { (*host).load_packet(memory, offset, size) });
+    let Some(value) = value else {
+        return Some(machine.halt(Stop::Exit(0)));
+    };
+    machine.regs[0] = value;
+    None
+}
+
+/// What the offset of a packet load's cell says: whether a register is added.
+pub(crate) const INDEXED: i16 = 1;
 
 /// # Safety
 /// As every [`Handler`](crate::code::Handler).
@@ -180,7 +212,7 @@ unsafe fn halt(pc: *const Code, m: *mut Machine, fuel: i64, trap: Trap) -> Signa
 /// # Safety
 /// As every [`Handler`](crate::code::Handler), with `pc` and `fuel` left in the machine.
 #[inline(never)]
-unsafe fn call_host(m: *mut Machine, mem: *mut Memory, index: u32) -> Option<Signal> {
+pub(crate) unsafe fn call_host(m: *mut Machine, mem: *mut Memory, index: u32) -> Option<Signal> {
     // SAFETY: the caller's promise. While the host holds the frame, nobody uses `m` and `mem` but through it.
     let (machine, memory) = unsafe { (&mut *m, &mut *mem) };
     let args = machine.some_regs::<5>(1);

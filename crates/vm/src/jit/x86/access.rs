@@ -1,0 +1,171 @@
+//! Loads, stores and atomics: the check, the access, the byte order.
+//!
+//! An access through a base register is checked against the region that is cached for that register (see
+//! [`Way`](crate::memory::Way)), as in the interpreter and with the same cache. One through r10 that lies in the frame needs no
+//! check. A run borrows its memory exclusively, so atomics are plain instructions.
+
+use skep_isa::{AtomicOp, Operand, Reg, Size};
+
+use super::compile::{Compiler, FRAME, HOST, MEMORY, log2};
+use super::encode::*;
+use super::layout;
+use crate::ops::select::in_frame;
+
+/// What an access wants besides its address.
+#[derive(Clone, Copy)]
+struct Want {
+    size: Size,
+    write: bool,
+    aligned: bool,
+}
+
+impl Compiler<'_> {
+    /// Where the bytes at `base + off` are in host memory. Uses both scratch registers; the result may use r10.
+    fn reach(&mut self, base: Reg, off: i16, want: Want) -> Rm {
+        let align = want.size.bytes() as i32 - 1;
+        if base == Reg::FP && in_frame(off, want.size) && !(want.aligned && i32::from(off) & align != 0) {
+            return Rm::Mem(FRAME, off.into());
+        }
+        let retry = self.asm.here();
+        match HOST.get(base.index()) {
+            Some(host) if off == 0 => self.asm.mov(R10, *host),
+            Some(host) => self.asm.rm(LEA, W::Q, R10, Rm::Mem(*host, off.into())),
+            None => {
+                self.frame_pointer(R10);
+                self.asm.mi(ADD_MI, W::Q, R10, off.into());
+            }
+        }
+        if want.aligned && align != 0 {
+            self.asm.mi(TEST_MI, W::D, R10, align);
+            self.bail_if(CC_NE);
+        }
+        let (way, bits) = (base.index(), log2(want.size));
+        self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(MEMORY, layout::way_start(way)));
+        self.asm.rm(MOV_RM, W::D, R11, Rm::Mem(MEMORY, layout::way_limit(way, bits, want.write)));
+        self.asm.rm(CMP_MR, W::Q, R11, R10);
+        self.miss_if(CC_AE, bits, want.write, retry);
+        self.asm.rm(ADD_RM, W::Q, R10, Rm::Mem(MEMORY, layout::way_host(way)));
+        Rm::Mem(R10, 0)
+    }
+
+    pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, src: Reg, off: i16) {
+        let at = self.reach(src, off, Want { size, write: false, aligned: false });
+        self.fetch(size, signed, dst, at);
+    }
+
+    pub(super) fn load_acquire(&mut self, size: Size, dst: Reg, src: Reg, off: i16) {
+        let at = self.reach(src, off, Want { size, write: false, aligned: true });
+        self.fetch(size, false, dst, at);
+    }
+
+    fn fetch(&mut self, size: Size, signed: bool, dst: Reg, at: Rm) {
+        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
+        let big = self.big();
+        let a = &mut self.asm;
+        // In the other byte order the sign is known only after the swap.
+        match (size, signed && !big) {
+            (Size::B, _) if signed => a.rm(MOVSX_8, W::Q, dst, at),
+            (Size::B, _) => a.rm(MOVZX_8, W::D, dst, at),
+            (Size::H, true) => a.rm(MOVSX_16, W::Q, dst, at),
+            (Size::H, false) => a.rm(MOVZX_16, W::D, dst, at),
+            (Size::W, true) => a.rm(MOVSXD, W::Q, dst, at),
+            (Size::W, false) => a.rm(MOV_RM, W::D, dst, at),
+            (Size::Dw, _) => a.rm(MOV_RM, W::Q, dst, at),
+        }
+        if !big {
+            return;
+        }
+        turn(a, size, dst);
+        match size {
+            Size::H if signed => a.rm(MOVSX_16, W::Q, dst, dst),
+            Size::W if signed => a.rm(MOVSXD, W::Q, dst, dst),
+            _ => {}
+        }
+    }
+
+    pub(super) fn store(&mut self, size: Size, dst: Reg, off: i16, src: Operand) {
+        let at = self.reach(dst, off, Want { size, write: true, aligned: false });
+        match src {
+            Operand::Reg(reg) => self.put(size, at, reg),
+            Operand::Imm(imm) => self.put_constant(size, at, imm),
+        }
+    }
+
+    pub(super) fn store_release(&mut self, size: Size, dst: Reg, src: Reg, off: i16) {
+        let at = self.reach(dst, off, Want { size, write: true, aligned: true });
+        self.put(size, at, src);
+    }
+
+    fn put(&mut self, size: Size, at: Rm, src: Reg) {
+        let mut value = self.read(src, R11);
+        if self.big() && size != Size::B {
+            self.asm.mov(R11, value);
+            turn(&mut self.asm, size, R11);
+            value = R11;
+        }
+        match size {
+            Size::B => self.asm.rm8(MOV_MR8, W::B, value, at),
+            Size::H => self.asm.rm(MOV_MR, W::H, value, at),
+            Size::W => self.asm.rm(MOV_MR, W::D, value, at),
+            Size::Dw => self.asm.rm(MOV_MR, W::Q, value, at),
+        }
+    }
+
+    fn put_constant(&mut self, size: Size, at: Rm, imm: i32) {
+        let big = self.big();
+        let a = &mut self.asm;
+        match size {
+            Size::B => a.mi8(MOV_MI8, W::D, at, imm as u8),
+            Size::H if big => a.mi(MOV_MI, W::H, at, i32::from((imm as i16).swap_bytes())),
+            Size::H => a.mi(MOV_MI, W::H, at, imm),
+            Size::W if big => a.mi(MOV_MI, W::D, at, imm.swap_bytes()),
+            Size::W => a.mi(MOV_MI, W::D, at, imm),
+            Size::Dw if big => {
+                a.constant(R11, i64::from(imm).swap_bytes() as u64);
+                a.rm(MOV_MR, W::Q, R11, at);
+            }
+            Size::Dw => a.mi(MOV_MI, W::Q, at, imm),
+        }
+    }
+
+    pub(super) fn atomic(&mut self, op: AtomicOp, size: Size, fetch: bool, dst: Reg, src: Reg, off: i16) {
+        // In the other byte order, and with the frame's address as the operand: rare, and the interpreter's.
+        let Some(value) = HOST.get(src.index()).copied().filter(|_| !self.big()) else {
+            return self.bail();
+        };
+        let at = self.reach(dst, off, Want { size, write: true, aligned: true });
+        let w = if size == Size::Dw { W::Q } else { W::D };
+        let a = &mut self.asm;
+        let combine = match op {
+            AtomicOp::Add => ADD_MR,
+            AtomicOp::Or => OR_MR,
+            AtomicOp::And => AND_MR,
+            AtomicOp::Xor => XOR_MR,
+            AtomicOp::Xchg | AtomicOp::Cmpxchg => MOV_MR,
+        };
+        if op == AtomicOp::Cmpxchg {
+            a.rm(MOV_RM, w, R11, at);
+            a.rm(CMP_MR, w, RAX, R11);
+            let differs = a.skip_if(CC_NE);
+            a.rm(combine, w, value, at);
+            a.land(differs);
+            a.mov(RAX, R11);
+        } else if fetch {
+            a.rm(MOV_RM, w, R11, at);
+            a.rm(combine, w, value, at);
+            a.mov(value, R11);
+        } else {
+            a.rm(combine, w, value, at);
+        }
+    }
+}
+
+/// Swaps the low bytes of a register; those above stay.
+fn turn(a: &mut Asm, size: Size, reg: Gpr) {
+    match size {
+        Size::B => {}
+        Size::H => a.mi8(ROL_I, W::H, reg, 8),
+        Size::W => a.bswap(W::D, reg),
+        Size::Dw => a.bswap(W::Q, reg),
+    }
+}

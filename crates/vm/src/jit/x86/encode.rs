@@ -1,0 +1,393 @@
+//! x86-64 encodings that the compiler uses, one a line, and the assembler that writes them.
+//!
+//! After the table comes the only code that knows of prefixes, ModRM and displacements. Names are the manual's
+//! (Intel SDM, volume 2), with the operands' order behind them: `MR` stores or combines into r/m, `RM` into reg,
+//! `MI` takes an immediate. Habit from Cranelift's assembler: an encoding is a row, not a function.
+
+/// A general register by its number in encodings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Gpr(pub(crate) u8);
+
+pub(crate) const RAX: Gpr = Gpr(0);
+pub(crate) const RCX: Gpr = Gpr(1);
+pub(crate) const RDX: Gpr = Gpr(2);
+pub(crate) const RBX: Gpr = Gpr(3);
+pub(crate) const RSP: Gpr = Gpr(4);
+pub(crate) const RBP: Gpr = Gpr(5);
+pub(crate) const RSI: Gpr = Gpr(6);
+pub(crate) const RDI: Gpr = Gpr(7);
+pub(crate) const R8: Gpr = Gpr(8);
+pub(crate) const R9: Gpr = Gpr(9);
+pub(crate) const R10: Gpr = Gpr(10);
+pub(crate) const R11: Gpr = Gpr(11);
+pub(crate) const R12: Gpr = Gpr(12);
+pub(crate) const R13: Gpr = Gpr(13);
+pub(crate) const R14: Gpr = Gpr(14);
+pub(crate) const R15: Gpr = Gpr(15);
+
+/// Operand size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum W {
+    /// 8 bits.
+    B,
+    /// 16 bits.
+    H,
+    /// 32 bits.
+    D,
+    /// 64 bits.
+    Q,
+}
+
+/// A row: opcode bytes, and the digit that stands in ModRM's reg where the row has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enc {
+    escape: bool,
+    opcode: u8,
+    digit: u8,
+}
+
+const fn one(opcode: u8) -> Enc {
+    Enc { escape: false, opcode, digit: 0 }
+}
+
+const fn digit(opcode: u8, digit: u8) -> Enc {
+    Enc { escape: false, opcode, digit }
+}
+
+const fn two(opcode: u8) -> Enc {
+    Enc { escape: true, opcode, digit: 0 }
+}
+
+macro_rules! encodings {
+    ($($name:ident = $enc:expr; $doc:literal)*) => {
+        $(#[doc = $doc] pub(crate) const $name: Enc = $enc;)*
+    };
+}
+
+encodings! {
+    ADD_MR   = one(0x01);      "add r/m, r"
+    ADD_RM   = one(0x03);      "add r, r/m"
+    ADD_MI   = digit(0x81, 0); "add r/m, imm"
+    OR_MR    = one(0x09);      "or r/m, r"
+    OR_MI    = digit(0x81, 1); "or r/m, imm"
+    AND_MR   = one(0x21);      "and r/m, r"
+    AND_MI   = digit(0x81, 4); "and r/m, imm"
+    SUB_MR   = one(0x29);      "sub r/m, r"
+    SUB_RM   = one(0x2b);      "sub r, r/m"
+    SUB_MI   = digit(0x81, 5); "sub r/m, imm"
+    XOR_MR   = one(0x31);      "xor r/m, r"
+    XOR_MI   = digit(0x81, 6); "xor r/m, imm"
+    CMP_MR   = one(0x39);      "cmp r/m, r"
+    CMP_RM   = one(0x3b);      "cmp r, r/m"
+    CMP_MI   = digit(0x81, 7); "cmp r/m, imm"
+    TEST_MR  = one(0x85);      "test r/m, r"
+    TEST_MI  = digit(0xf7, 0); "test r/m, imm"
+    MOV_MR   = one(0x89);      "mov r/m, r"
+    MOV_MR8  = one(0x88);      "mov r/m8, r8"
+    MOV_RM   = one(0x8b);      "mov r, r/m"
+    MOV_MI   = digit(0xc7, 0); "mov r/m, imm"
+    MOV_MI8  = digit(0xc6, 0); "mov r/m8, imm8"
+    LEA      = one(0x8d);      "lea r, m"
+    MOVSXD   = one(0x63);      "movsxd r64, r/m32"
+    MOVZX_8  = two(0xb6);      "movzx r32, r/m8"
+    MOVZX_16 = two(0xb7);      "movzx r32, r/m16"
+    MOVSX_8  = two(0xbe);      "movsx r, r/m8"
+    MOVSX_16 = two(0xbf);      "movsx r, r/m16"
+    IMUL_RM  = two(0xaf);      "imul r, r/m"
+    IMUL_RMI = one(0x69);      "imul r, r/m, imm32"
+    CMOVS    = two(0x48);      "cmovs r, r/m"
+    NEG      = digit(0xf7, 3); "neg r/m"
+    DIV      = digit(0xf7, 6); "div r/m"
+    IDIV     = digit(0xf7, 7); "idiv r/m"
+    SHL_CL   = digit(0xd3, 4); "shl r/m, cl"
+    SHR_CL   = digit(0xd3, 5); "shr r/m, cl"
+    SAR_CL   = digit(0xd3, 7); "sar r/m, cl"
+    ROL_I    = digit(0xc1, 0); "rol r/m, imm8"
+    SHL_I    = digit(0xc1, 4); "shl r/m, imm8"
+    SHR_I    = digit(0xc1, 5); "shr r/m, imm8"
+    SAR_I    = digit(0xc1, 7); "sar r/m, imm8"
+    JMP_M    = digit(0xff, 4); "jmp r/m64"
+    CALL_M   = digit(0xff, 2); "call r/m64"
+}
+
+/// A condition code, as in `jcc` (SDM, appendix B.1.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cc(pub(crate) u8);
+
+pub(crate) const CC_B: Cc = Cc(2);
+pub(crate) const CC_AE: Cc = Cc(3);
+pub(crate) const CC_E: Cc = Cc(4);
+pub(crate) const CC_NE: Cc = Cc(5);
+pub(crate) const CC_BE: Cc = Cc(6);
+pub(crate) const CC_A: Cc = Cc(7);
+pub(crate) const CC_S: Cc = Cc(8);
+pub(crate) const CC_L: Cc = Cc(12);
+pub(crate) const CC_GE: Cc = Cc(13);
+pub(crate) const CC_LE: Cc = Cc(14);
+pub(crate) const CC_G: Cc = Cc(15);
+
+impl Cc {
+    /// The condition that holds when this one does not.
+    pub(crate) const fn inverse(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+}
+
+/// The r/m operand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rm {
+    /// A register.
+    Reg(Gpr),
+    /// Memory at a register plus a displacement.
+    Mem(Gpr, i32),
+    /// Memory at a register plus eight times another, plus a displacement.
+    Indexed(Gpr, Gpr, i32),
+}
+
+impl From<Gpr> for Rm {
+    fn from(reg: Gpr) -> Self {
+        Self::Reg(reg)
+    }
+}
+
+/// A jump over code that is not written yet; at most 127 bytes.
+#[must_use]
+pub(crate) struct Skip(usize);
+
+/// Bytes of machine code in the making.
+#[derive(Default)]
+pub(crate) struct Asm {
+    pub(crate) code: Vec<u8>,
+}
+
+impl Asm {
+    pub(crate) fn here(&self) -> usize {
+        self.code.len()
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.code.push(byte);
+    }
+
+    pub(crate) fn word(&mut self, word: i32) {
+        self.code.extend_from_slice(&word.to_le_bytes());
+    }
+
+    /// Prefixes, opcode and operands. `trailing` bytes of an immediate are the caller's to write.
+    fn op(&mut self, enc: Enc, w: W, reg: u8, rm: Rm, byte_reg: bool) {
+        if w == W::H {
+            self.byte(0x66);
+        }
+        let (base, index) = match rm {
+            Rm::Reg(r) | Rm::Mem(r, _) => (r.0, 0),
+            Rm::Indexed(r, i, _) => (r.0, i.0),
+        };
+        let rex = u8::from(w == W::Q) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
+        // Without a prefix the numbers 4 to 7 name ah to bh where a byte register is meant.
+        if rex != 0 || byte_reg {
+            self.byte(0x40 | rex);
+        }
+        if enc.escape {
+            self.byte(0x0f);
+        }
+        self.byte(enc.opcode);
+        self.modrm(reg & 7, rm);
+    }
+
+    fn modrm(&mut self, reg: u8, rm: Rm) {
+        let (base, index, disp) = match rm {
+            Rm::Reg(r) => return self.byte(0xc0 | reg << 3 | r.0 & 7),
+            Rm::Mem(base, disp) => (base.0 & 7, None, disp),
+            Rm::Indexed(base, index, disp) => (base.0 & 7, Some(index.0 & 7), disp),
+        };
+        // rbp and r13 as a base have no form without a displacement; rsp and r12 need the SIB byte.
+        let (mode, short) = match i8::try_from(disp) {
+            Ok(0) if base != 5 => (0x00, None),
+            Ok(d) => (0x40, Some(d)),
+            Err(_) => (0x80, None),
+        };
+        match index {
+            Some(index) => {
+                self.byte(mode | reg << 3 | 4);
+                self.byte(3 << 6 | index << 3 | base);
+            }
+            None if base == 4 => {
+                self.byte(mode | reg << 3 | 4);
+                self.byte(0x24);
+            }
+            None => self.byte(mode | reg << 3 | base),
+        }
+        match (mode, short) {
+            (0x40, Some(d)) => self.byte(d as u8),
+            (0x80, _) => self.word(disp),
+            _ => {}
+        }
+    }
+
+    /// A row with a register and an r/m operand.
+    pub(crate) fn rm(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
+        self.op(enc, w, reg.0, rm.into(), false);
+    }
+
+    /// As [`Asm::rm`] where the register operand, or an r/m register, is a byte.
+    pub(crate) fn rm8(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
+        self.op(enc, w, reg.0, rm.into(), true);
+    }
+
+    /// A row with an r/m operand alone.
+    pub(crate) fn m(&mut self, enc: Enc, w: W, rm: impl Into<Rm>) {
+        self.op(enc, w, enc.digit, rm.into(), false);
+    }
+
+    /// An arithmetic row of opcode 81 with an immediate, in its short form where that fits.
+    pub(crate) fn mi(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: i32) {
+        match i8::try_from(imm) {
+            Ok(short) if enc.opcode == 0x81 => {
+                self.op(Enc { opcode: 0x83, ..enc }, w, enc.digit, rm.into(), false);
+                self.byte(short as u8);
+            }
+            _ => {
+                self.op(enc, w, enc.digit, rm.into(), false);
+                self.imm(w, imm);
+            }
+        }
+    }
+
+    fn imm(&mut self, w: W, imm: i32) {
+        match w {
+            W::B => self.byte(imm as u8),
+            W::H => self.code.extend_from_slice(&(imm as i16).to_le_bytes()),
+            W::D | W::Q => self.word(imm),
+        }
+    }
+
+    /// A row with an r/m operand and a byte, as shifts have.
+    pub(crate) fn mi8(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: u8) {
+        self.op(enc, w, enc.digit, rm.into(), false);
+        self.byte(imm);
+    }
+
+    /// `imul reg, rm, imm`.
+    pub(crate) fn imul_imm(&mut self, w: W, reg: Gpr, rm: impl Into<Rm>, imm: i32) {
+        self.op(IMUL_RMI, w, reg.0, rm.into(), false);
+        self.word(imm);
+    }
+
+    /// `bswap reg`, of 32 or 64 bits.
+    pub(crate) fn bswap(&mut self, w: W, reg: Gpr) {
+        let rex = u8::from(w == W::Q) << 3 | reg.0 >> 3;
+        if rex != 0 {
+            self.byte(0x40 | rex);
+        }
+        self.byte(0x0f);
+        self.byte(0xc8 | reg.0 & 7);
+    }
+
+    /// Sign-extends (r/e)ax into (r/e)dx: `cdq`, `cqo`.
+    pub(crate) fn cqo(&mut self, w: W) {
+        if w == W::Q {
+            self.byte(0x48);
+        }
+        self.byte(0x99);
+    }
+
+    /// Loads a constant in its shortest form. Flags stay.
+    pub(crate) fn constant(&mut self, reg: Gpr, value: u64) {
+        if let Ok(low) = u32::try_from(value) {
+            if reg.0 > 7 {
+                self.byte(0x41);
+            }
+            self.byte(0xb8 | reg.0 & 7);
+            self.word(low as i32);
+        } else if i64::from(value as i32) as u64 == value {
+            self.mi(MOV_MI, W::Q, reg, value as i32);
+        } else {
+            self.byte(0x48 | reg.0 >> 3);
+            self.byte(0xb8 | reg.0 & 7);
+            self.code.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    /// `mov to, from` of 64 bits; nothing if they are the same.
+    pub(crate) fn mov(&mut self, to: Gpr, from: Gpr) {
+        if to != from {
+            self.rm(MOV_MR, W::Q, from, to);
+        }
+    }
+
+    pub(crate) fn push(&mut self, reg: Gpr) {
+        if reg.0 > 7 {
+            self.byte(0x41);
+        }
+        self.byte(0x50 | reg.0 & 7);
+    }
+
+    pub(crate) fn pop(&mut self, reg: Gpr) {
+        if reg.0 > 7 {
+            self.byte(0x41);
+        }
+        self.byte(0x58 | reg.0 & 7);
+    }
+
+    pub(crate) fn ret(&mut self) {
+        self.byte(0xc3);
+    }
+
+    /// `jcc` to a place that [`Asm::patch`] fills in; gives where.
+    pub(crate) fn jcc(&mut self, cc: Cc) -> usize {
+        self.byte(0x0f);
+        self.byte(0x80 | cc.0);
+        self.word(0);
+        self.here() - 4
+    }
+
+    /// `jmp` to a place that [`Asm::patch`] fills in.
+    pub(crate) fn jmp(&mut self) -> usize {
+        self.byte(0xe9);
+        self.word(0);
+        self.here() - 4
+    }
+
+    /// `call` of a place that [`Asm::patch`] fills in.
+    pub(crate) fn call(&mut self) -> usize {
+        self.byte(0xe8);
+        self.word(0);
+        self.here() - 4
+    }
+
+    /// `lea reg, [rip + ..]` of a place that [`Asm::patch`] fills in.
+    pub(crate) fn lea_rip(&mut self, reg: Gpr) -> usize {
+        self.byte(0x48 | (reg.0 >> 3) << 2);
+        self.byte(0x8d);
+        self.byte((reg.0 & 7) << 3 | 5);
+        self.word(0);
+        self.here() - 4
+    }
+
+    /// Makes the displacement that ends at `at + 4` lead to `target`.
+    pub(crate) fn patch(&mut self, at: usize, target: usize) {
+        let distance = target as i64 - (at as i64 + 4);
+        self.code[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+    }
+
+    /// A short jump forward.
+    pub(crate) fn skip_if(&mut self, cc: Cc) -> Skip {
+        self.byte(0x70 | cc.0);
+        self.byte(0);
+        Skip(self.here())
+    }
+
+    /// A short jump forward, always.
+    pub(crate) fn skip(&mut self) -> Skip {
+        self.byte(0xeb);
+        self.byte(0);
+        Skip(self.here())
+    }
+
+    /// Where a short jump leads.
+    pub(crate) fn land(&mut self, skip: Skip) {
+        let distance = self.here() - skip.0;
+        debug_assert!(distance < 128, "a short jump over {distance} bytes");
+        self.code[skip.0 - 1] = distance as u8;
+    }
+}

@@ -1,0 +1,9 @@
+//! Calls of every sort in compiled code.
+#![cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+
+use skep_vm::Engine;
+
+#[path = "suites/calls.rs"]
+mod suite;
+
+const ENGINE: Engine = Engine::Jit;
