@@ -189,25 +189,28 @@ fn seccomp_op(op: &Op, insn: Insn) -> Result<(), Kind> {
     }
 }
 
-/// Jumps count extended instructions in 16 bits, and the kernel refuses what does not fit.
+/// Jumps count extended instructions in 16 bits, and the kernel refuses what does not fit. It converts in two rounds;
+/// in the first, targets ahead count as 0, so that a jump that stands beyond slot 32767 is refused too.
 fn check_reach(ops: &[Op], expansion: impl Fn(&Op) -> usize) -> Result<(), CheckError> {
     let mut starts = Vec::with_capacity(ops.len());
-    let mut next = 0;
+    let mut next = if ops.iter().any(|op| expansion(op) > 1 && reads_packet(op)) { 7 } else { 3 };
     for op in ops {
         starts.push(next);
         next += expansion(op);
     }
     for (at, op) in ops.iter().enumerate() {
         let wide = usize::from(matches!(op, Op::Branch { src: Source::K(0x8000_0000..), .. }));
-        // The distance to a target, from the slot in which the jump stands.
-        let far = |target: usize, slot: usize| {
-            starts[at + 1 + target].saturating_sub(starts[at] + 1 + slot) > i16::MAX as usize
+        // A jump of `distance`, in the given slot of those that this operation becomes.
+        let fails = |distance: usize, slot: usize| {
+            let next = starts[at] + 1 + slot;
+            next > 1 << 15 || starts[at + 1 + distance].saturating_sub(next) > i16::MAX as usize
         };
         let too_far = match *op {
-            Op::Jump { k } => far(k as usize, 0),
-            Op::Branch { jt, jf: 0, .. } => far(usize::from(jt), wide),
+            Op::Jump { k } => fails(k as usize, 0),
+            Op::Branch { jt, jf: 0, .. } => fails(usize::from(jt), wide),
             Op::Branch { jt, jf, .. } => {
-                far(usize::from(jf), expansion(op) - 1) || far(usize::from(jt), wide)
+                let last = expansion(op) - 1;
+                fails(usize::from(jf), last) || (last > wide && fails(usize::from(jt), wide))
             }
             _ => false,
         };
@@ -216,6 +219,15 @@ fn check_reach(ops: &[Op], expansion: impl Fn(&Op) -> usize) -> Result<(), Check
         }
     }
     Ok(())
+}
+
+/// Whether it reads the bytes of a packet: if one does, Linux begins with four instructions more.
+fn reads_packet(op: &Op) -> bool {
+    match *op {
+        Op::LoadAbs { k, .. } => Ancillary::from_offset(k).is_none(),
+        Op::LoadInd { .. } | Op::LoadxMsh { .. } => true,
+        _ => false,
+    }
 }
 
 /// How many extended instructions Linux makes of one, on a 64-bit machine that reads unaligned words.

@@ -9,6 +9,7 @@ mod check;
 mod insn;
 mod op;
 mod table;
+pub mod text;
 
 pub use crate::op::Size;
 pub use ancillary::{AD_OFF, Ancillary, LL_OFF, NET_OFF};

@@ -4,7 +4,7 @@
 //! machine does. A row reads so:
 //!
 //! ```text
-//! ldh_abs = 0x28 (k) "ldh" "$abs" "$abs" "A = 16 bits at k of the packet" { LoadAbs { size: Size::H, k } };
+//! ldh_abs = 0x28 (k) "ldh" "$abs" "$fact" "A = 16 bits at k of the packet" { LoadAbs { size: Size::H, k } };
 //! |         |    |   |     |      |      |                                 the Op: pattern and expression at once
 //! |         |    |   |     |      |      what it does, in a line
 //! |         |    |   |     |      operand as bpf_asm(1) spells it
@@ -15,8 +15,8 @@
 //! its name
 //! ```
 //!
-//! Placeholders of the operands: `$d` is k in decimal, signed; `$x` is k in hex; `$abs` is `[k]`, or the name of
-//! what Linux keeps at that negative offset; `$to` is the target of `ja`, `$jumps` the two of a branch.
+//! Placeholders of the operands: `$d` is k in decimal, signed; `$x` is k in hex; `$abs` and `$fact` are
+//! `[k]`, or the name of what Linux keeps at that negative offset, as tcpdump and as bpf_asm write it; `$to` is the target of `ja`, `$jumps` the two of a branch.
 //!
 //! Sources: McCanne and Jacobson, "The BSD Packet Filter" (1993); Linux `linux/filter.h`; the spellings are those
 //! of libpcap's `bpf_image` and of the kernel's `tools/bpf/bpf_asm`.
@@ -25,9 +25,9 @@ macro_rules! for_each_classic {
     ($callback:ident) => {
         $callback! {
             // Loads into A.
-            ldw_abs = 0x20 (k) "ld" "$abs" "$abs" "A = 32 bits at k of the packet" { LoadAbs { size: Size::W, k } };
-            ldh_abs = 0x28 (k) "ldh" "$abs" "$abs" "A = 16 bits at k of the packet" { LoadAbs { size: Size::H, k } };
-            ldb_abs = 0x30 (k) "ldb" "$abs" "$abs" "A = 8 bits at k of the packet" { LoadAbs { size: Size::B, k } };
+            ldw_abs = 0x20 (k) "ld" "$abs" "$fact" "A = 32 bits at k of the packet" { LoadAbs { size: Size::W, k } };
+            ldh_abs = 0x28 (k) "ldh" "$abs" "$fact" "A = 16 bits at k of the packet" { LoadAbs { size: Size::H, k } };
+            ldb_abs = 0x30 (k) "ldb" "$abs" "$fact" "A = 8 bits at k of the packet" { LoadAbs { size: Size::B, k } };
             ldw_ind = 0x40 (k) "ld" "[x + $d]" "[x + $d]" "A = 32 bits at X + k of the packet" { LoadInd { size: Size::W, k } };
             ldh_ind = 0x48 (k) "ldh" "[x + $d]" "[x + $d]" "A = 16 bits at X + k of the packet" { LoadInd { size: Size::H, k } };
             ldb_ind = 0x50 (k) "ldb" "[x + $d]" "[x + $d]" "A = 8 bits at X + k of the packet" { LoadInd { size: Size::B, k } };
