@@ -4,6 +4,8 @@
 
 pub mod examples;
 pub mod generate;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub mod oracle;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

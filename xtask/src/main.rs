@@ -39,6 +39,22 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Give programs to the running kernel and to `skep verify --batch`, and list where the two differ
+    ///
+    /// Reads every *.jsonl of a folder, in the form that `skep verify --batch` reads. Needs CAP_BPF and its companions.
+    /// Fails if a verdict differs.
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Oracle {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        data: std::path::PathBuf,
+        /// The skep that is asked
+        #[arg(long, value_name = "FILE", default_value = "target/release/skep")]
+        skep: std::path::PathBuf,
+        /// Only programs whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,6 +63,8 @@ fn main() -> ExitCode {
         Command::Tidy { verbose } => tidy(&root, verbose),
         Command::Gen { check } => generate(&root, check),
         Command::Examples { check } => examples(&root, check),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -103,4 +121,11 @@ fn examples(root: &std::path::Path, check: bool) -> Done {
         }
     }
     Ok(fresh || !check)
+}
+
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+fn oracle(options: xtask::oracle::Options) -> Done {
+    let report = xtask::oracle::run(&options)?;
+    print!("{report}");
+    Ok(report.agrees())
 }
