@@ -212,7 +212,30 @@ impl Env<'_> {
                 s
             }
         };
+        if matches!(op, AluOp::And | AluOp::Or) && s.val.is_const() {
+            self.fork_mask(dst)?;
+        }
         self.scalar_arith(width, op, dst, &s);
+        Ok(())
+    }
+
+    /// A number that is 0 or -1 is a mask made of a sign: the two are followed apart.
+    fn fork_mask(&mut self, dst: usize) -> Step {
+        let v = self.cur.reg(dst).val;
+        let wide = v.smin == -1 && v.smax == 0;
+        if !wide && !(v.s32_min == -1 && v.s32_max == 0) {
+            return Ok(());
+        }
+        let pc = self.pc;
+        let other = self.push_branch(pc)?;
+        if wide {
+            *other.reg_mut(dst) = Reg { precise: other.reg(dst).precise, ..Reg::constant(0) };
+            let precise = self.cur.reg(dst).precise;
+            *self.cur.reg_mut(dst) = Reg { precise, ..Reg::constant(u64::MAX) };
+        } else {
+            other.reg_mut(dst).val.set_const32(0);
+            self.cur.reg_mut(dst).val.set_const32(u32::MAX);
+        }
         Ok(())
     }
 

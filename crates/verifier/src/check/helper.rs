@@ -126,7 +126,7 @@ impl Env<'_> {
     }
 
     fn result(&mut self, row: &HelperRow, m: &Meta) -> Step {
-        let (kind, flags) = match row.ret {
+        let (kind, flags) = match calls::result(row) {
             Ret::Void => {
                 self.cur.top_mut().regs[0] = Reg::NOT_INIT;
                 return Ok(());

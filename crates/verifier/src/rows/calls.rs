@@ -2,7 +2,7 @@
 
 use crate::task::Task;
 
-use skep_abi::{Arg, HelperId as H, HelperRow, ProgType as P};
+use skep_abi::{Arg, HelperId as H, HelperRow, ProgType as P, Ret};
 
 /// How a helper calls a function of the program back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,6 +94,11 @@ pub(crate) fn args(row: &'static HelperRow, prog: P) -> &'static [Arg] {
         H::GET_CGROUP_CLASSID if !by_skb => &[],
         _ => row.args,
     }
+}
+
+/// What a helper leaves in r0: one that is void in C gives a number all the same.
+pub(crate) fn result(row: &HelperRow) -> Ret {
+    if row.id == H::SET_HASH_INVALID { Ret::Num } else { row.ret }
 }
 
 /// Registers r1 to r5 that a helper takes, as bits; none if there is no such helper.
