@@ -223,7 +223,8 @@ impl Env<'_> {
     fn fork_mask(&mut self, dst: usize) -> Step {
         let v = self.cur.reg(dst).val;
         let wide = v.smin == -1 && v.smax == 0;
-        if !wide && !(v.s32_min == -1 && v.s32_max == 0) {
+        let narrow = v.s32_min == -1 && v.s32_max == 0;
+        if !(wide || narrow) {
             return Ok(());
         }
         let pc = self.pc;
