@@ -10,6 +10,7 @@ use crate::refusal::{Refusal, Step, Stop, errno};
 use crate::state::{Frame, State, StateId, Step as PathStep};
 use crate::structure::{Aux, Slot, Subprog};
 use crate::task::{self, MapShape, Privilege, Task};
+use crate::trace::Trace;
 
 /// What the rights of the loader allow.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Pending {
     pub(crate) state: State,
     pub(crate) insn: usize,
     pub(crate) prev: usize,
+    /// Last instruction of the path in the trace, where one is kept.
+    pub(crate) tip: u32,
 }
 
 /// Figures of a verification, as the kernel's log gives them.
@@ -78,6 +81,8 @@ pub(crate) struct Env<'t> {
     pub(crate) leaves_chain: bool,
     /// What is logged, if anything is.
     pub(crate) log: Option<String>,
+    /// Which way exploration went, if that is noted.
+    pub(crate) trace: Option<Box<Trace>>,
     /// Maps of the task, then the shapes of their inner maps.
     pub(crate) maps: Vec<Arc<MapShape>>,
     /// For each map, where its inner shape is.
@@ -129,6 +134,7 @@ impl<'t> Env<'t> {
             counts: Counts::default(),
             leaves_chain: false,
             log: None,
+            trace: None,
             maps,
             inner,
         }
@@ -180,9 +186,15 @@ impl<'t> Env<'t> {
             self.saved_mut(p).state.branches += 1;
         }
         let state = self.cur.clone();
-        self.pending.push(Pending { state, insn, prev });
+        let tip = self.tip();
+        self.pending.push(Pending { state, insn, prev, tip });
         let last = self.pending.len() - 1;
         Ok(&mut self.pending[last].state)
+    }
+
+    /// The last instruction of the current path in the trace.
+    pub(crate) fn tip(&self) -> u32 {
+        self.trace.as_ref().map_or(0, |t| t.tip())
     }
 
     pub(crate) fn saved_mut(&mut self, id: StateId) -> &mut Saved {

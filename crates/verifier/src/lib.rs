@@ -36,6 +36,7 @@ mod check;
 mod codes;
 mod depth;
 mod env;
+mod explain;
 mod explore;
 mod from_spec;
 mod log;
@@ -45,10 +46,12 @@ mod scan;
 mod state;
 mod structure;
 mod task;
+mod trace;
 pub mod value;
 
 pub use codes::{code, codes, reference};
 pub use env::Counts;
+pub use explain::{Explained, Places, explain};
 pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_fields};
 pub use refusal::{Refusal, errno};
 pub use task::{MapShape, Privilege, SpecialField, Task};
@@ -88,20 +91,28 @@ pub fn verify_logged(task: &Task) -> (Outcome, String) {
     (outcome, log.unwrap_or_default())
 }
 
-fn decide(task: &Task, mut log: Option<String>) -> (Outcome, Option<String>) {
-    let mut counts = Counts::default();
-    let verdict = match run(task, &mut counts, &mut log) {
+fn decide(task: &Task, log: Option<String>) -> (Outcome, Option<String>) {
+    let mut kept = Kept { log, ..Kept::default() };
+    let verdict = match run(task, &mut kept) {
         Ok(()) => Verdict::Accept,
         Err(Stop::Refused(r)) => Verdict::Reject(r),
         Err(Stop::NotModelled(what)) => Verdict::NotModelled(what),
     };
-    (Outcome { verdict, counts }, log)
+    (Outcome { verdict, counts: kept.counts }, kept.log)
+}
+
+/// What is carried out of a verification besides its verdict.
+#[derive(Default)]
+struct Kept {
+    counts: Counts,
+    log: Option<String>,
+    trace: Option<Box<trace::Trace>>,
 }
 
 /// Longest program.
 const MAX_LEN: usize = 1_000_000;
 
-fn run(task: &Task, counts: &mut Counts, log: &mut Option<String>) -> Step {
+fn run(task: &Task, kept: &mut Kept) -> Step {
     if task.insns.is_empty() || task.insns.len() > MAX_LEN {
         let r = Refusal {
             errno: errno::E2BIG,
@@ -121,10 +132,12 @@ fn run(task: &Task, counts: &mut Counts, log: &mut Option<String>) -> Step {
     check::abnormal_returns(task, &subprogs)?;
     check::resolve(task, &slots)?;
     let mut env = Env::new(task, slots, subprogs);
-    env.log = log.take();
+    env.log = kept.log.take();
+    env.trace = kept.trace.take();
     let done = explore_all(&mut env);
-    *counts = env.counts;
-    *log = env.log.take();
+    kept.counts = env.counts;
+    kept.log = env.log.take();
+    kept.trace = env.trace.take();
     done
 }
 

@@ -45,3 +45,10 @@ pub(crate) enum Stop {
 }
 
 pub(crate) type Step<T = ()> = Result<T, Stop>;
+
+impl Refusal {
+    /// Whether only the path that met it ends here: other paths can be explored still. Limits of the whole walk end it.
+    pub(crate) fn ends_path(&self) -> bool {
+        !matches!(self.code, "V0108" | "V0109" | "V0901")
+    }
+}

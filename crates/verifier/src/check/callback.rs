@@ -73,7 +73,8 @@ impl Env<'_> {
         let mut state = State::new(frame, false);
         state.first_insn = start;
         state.last_insn = usize::MAX;
-        self.pending.push(Pending { state, insn: start, prev: self.pc });
+        let tip = self.tip();
+        self.pending.push(Pending { state, insn: start, prev: self.pc, tip });
         Ok(())
     }
 }

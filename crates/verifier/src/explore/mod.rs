@@ -10,7 +10,7 @@ pub(crate) use loops::Loops;
 pub(crate) use stack_live::StackLive;
 
 use crate::env::Env;
-use crate::refusal::{Step, errno};
+use crate::refusal::{Step, Stop, errno};
 use crate::state::State;
 
 /// Most instructions that are processed before a program is called too large.
@@ -33,17 +33,34 @@ impl Env<'_> {
         self.cur.first_insn = start;
         self.cur.last_insn = usize::MAX;
         self.stack_live.chain_changed();
+        if let Some(t) = &mut self.trace {
+            t.begin();
+        }
         loop {
-            if !self.one()? && !self.next_branch()? {
+            let goes_on = self.one().or_else(|stop| self.leave_path(stop))?;
+            if !goes_on && !self.next_branch()? {
                 break;
             }
         }
         self.visited.clear();
+        self.pending.clear();
         self.saved.clear();
         self.free.clear();
         self.loops = Loops::default();
         self.live_states = 0;
         Ok(())
+    }
+
+    /// A refusal ends everything, but where all of them are wanted, only its path.
+    fn leave_path(&mut self, stop: Stop) -> Step<bool> {
+        let Stop::Refused(refusal) = &stop else { return Err(stop) };
+        let Some(trace) = &mut self.trace else { return Err(stop) };
+        if !trace.note(refusal.clone()) {
+            return Err(stop);
+        }
+        self.leaves_chain = false;
+        self.stack_live.chain_changed();
+        Ok(false)
     }
 
     /// One instruction; false if the path ended.
@@ -68,6 +85,9 @@ impl Env<'_> {
             self.history_entry();
         }
         self.aux[self.pc].seen = true;
+        if let Some(t) = &mut self.trace {
+            t.step(self.pc, &self.cur);
+        }
         self.log(|e| format!("{}:{}", e.pc, e.show_state(&e.cur)));
         self.stack_live.begin(&self.cur, self.pc, &self.subprogs);
         let next = self.check_insn()?;
@@ -96,6 +116,9 @@ impl Env<'_> {
         self.cur = p.state;
         self.pc = p.insn;
         self.prev_pc = p.prev;
+        if let Some(t) = &mut self.trace {
+            t.resume(p.tip);
+        }
         self.log(|e| format!("\nfrom {} to {}:", e.prev_pc as i64, e.pc));
         Ok(true)
     }
