@@ -64,6 +64,11 @@ impl Output {
         }
     }
 
+    /// Whether stdout is coloured.
+    pub(crate) fn color(&self) -> bool {
+        self.color
+    }
+
     /// Text in a style, for stdout.
     pub(crate) fn paint(&self, style: Style, text: impl std::fmt::Display) -> String {
         paint(self.color, style, text)

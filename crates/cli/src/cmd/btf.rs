@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
 }
 
 /// The BTF of an ELF file, or of a file that is BTF itself.
-fn load(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
+pub(super) fn load(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
     let bytes = input::read(path)?;
     let label = input::label(path);
     let wrong = |e: skep::btf::BtfError| Failure::new(e.to_string()).context(&label);

@@ -20,14 +20,15 @@ Examples:
   skep explain prog-type tc
   skep explain insn 0xdb               by opcode
   skep explain insn sdiv               by mnemonic
+  skep explain V0405                   why the verifier refused
   skep explain xdp                     whatever is called so
   skep explain helper                  all of a kind";
 
-/// Explain a helper, map type, program type, attach type, link type or instruction
+/// Explain a helper, map type, program type, attach type, link type, instruction or code of a diagnostic
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A kind (helper, map-type, prog-type, attach-type, link-type, insn), or at once a name
+    /// A kind (helper, map-type, prog-type, attach-type, link-type, insn, code), or at once a name
     #[arg(value_name = "KIND|NAME")]
     first: String,
 
@@ -78,7 +79,7 @@ fn find(args: &Args) -> Result<Vec<Entry>, Failure> {
             let hint = names::suggestion(&args.first, kinds.iter().map(|k| k.get_name()));
             Err(Failure::new(format!("unknown kind `{}`", args.first)).hint_opt(hint))
         }
-        (Err(_), None) if is_code(&args.first) => {
+        (Err(_), None) if is_code(&args.first) && skep::verifier::code(&args.first).is_none() => {
             Err(Failure::new(format!("no diagnostic has the code `{}`", args.first)))
         }
         (Err(_), None) => {
@@ -105,6 +106,14 @@ fn is_code(text: &str) -> bool {
 }
 
 fn print(e: &Entry, out: &mut Output) -> Result<(), Failure> {
+    if e.kind == Kind::Code {
+        let name = out.paint(Style::Name, &e.name);
+        writeln!(out, "{name}: {}\n", e.about)?;
+        for (_, story) in &e.facts {
+            writeln!(out, "{story}")?;
+        }
+        return Ok(());
+    }
     let title = format!("{} {}", e.kind.title(), out.paint(Style::Name, &e.name));
     writeln!(out, "{} ({})", title, e.number)?;
     writeln!(out, "  {}", e.about)?;

@@ -44,12 +44,30 @@ fn the_other_commands() {
     keeps("disasm", &skep(&["disasm", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "--c", "examples/tc_marker.o"]).json());
-    for kind in ["helper", "map-type", "prog-type", "attach-type", "link-type", "insn"] {
+    for kind in ["helper", "map-type", "prog-type", "attach-type", "link-type", "insn", "code"] {
         keeps("explain", &skep(&["explain", "--json", kind]).json());
     }
     keeps("conformance", &skep_with(&["conformance", "--json"], b"95 00 00 00 00 00 00 00").json());
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
+}
+
+#[test]
+fn verdicts_of_objects_and_texts() {
+    for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
+        let json = skep(&["verify", "--json", &format!("examples/{object}.o")]).json();
+        assert_eq!(json["programs"][0]["verdict"], "accept");
+        keeps("verify", &json);
+    }
+    let text = b"#! prog = xdp\nr2 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r2 + 0)\nexit\n";
+    let refused = skep_with(&["verify", "--json", "-"], text);
+    assert_eq!(refused.code, 1);
+    let json: Value = serde_json::from_str(&refused.stdout).expect("JSON also where it is refused");
+    keeps("verify", &json);
+    let refusal = &json["programs"][0]["refusals"][0];
+    assert_eq!(refusal["code"], "V0405");
+    assert_eq!(refusal["spans"][0]["line"], 3);
+    assert!(refusal["fix"]["replacement"].as_str().is_some_and(|r| r.contains("exit")));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn name_subprogs(task: &Task, subprogs: &mut [Subprog]) {
             .target()
             .and_then(|proto| btf.ty(proto))
             .and_then(|proto| proto.target())
-            .and_then(|ret| btf.skip_modifiers(ret).ok())
+            .and_then(|ret| btf.resolve(ret).ok())
             .is_some_and(is_number);
     }
 }
@@ -87,7 +87,7 @@ impl Env<'_> {
                 other => return Err(Stop::NotModelled(format!("argument tag {other}"))),
             }
         }
-        let Ok(t) = btf.skip_modifiers(ty) else { return refuse(format!("arg#{i} has no type")) };
+        let Ok(t) = btf.resolve(ty) else { return refuse(format!("arg#{i} has no type")) };
         if t.kind() != BtfKind::Ptr {
             if tagged {
                 return refuse(format!("arg#{i} has pointer tag, but is not a pointer type"));
@@ -104,7 +104,7 @@ impl Env<'_> {
         if ctx || self.is_context(btf, pointee) {
             return Ok(GlobalArg::Ctx);
         }
-        let target = btf.skip_modifiers(pointee).ok();
+        let target = btf.resolve(pointee).ok();
         match target.map(|t| (t, btf.size_of(t.id()))) {
             Some((t, _)) if matches!(t.name(), "bpf_dynptr") => {
                 Err(Stop::NotModelled("dynptr argument".into()))

@@ -22,8 +22,10 @@ impl Names for HelperNames {
     }
 }
 
-/// One line of C.
+/// Line and column of C.
 type Line = (u32, u32);
+/// A file's name and those of its lines that code was made of.
+type File = (Arc<str>, BTreeMap<u32, Arc<str>>);
 
 /// Where the instructions of a program stand.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub struct Places {
     text: Option<(Source, BTreeMap<usize, Range<usize>>)>,
     /// For each slot that begins one: file, line and column.
     lines: BTreeMap<usize, (usize, Line)>,
-    files: Vec<(Arc<str>, BTreeMap<u32, Arc<str>>)>,
+    files: Vec<File>,
 }
 
 impl Places {

@@ -138,7 +138,7 @@ impl Case<'_> {
             }
             Some(Op::Load { size, src, .. }) => {
                 let from = self.path.reg(o.at, Place { depth: o.place.depth, reg: src.index() });
-                let from = from.map_or("memory".to_owned(), |r| source(r));
+                let from = from.map_or("memory".to_owned(), source);
                 match after.is_scalar() {
                     true => {
                         format!("loads {} from {from}: {}", bytes(size.bytes() as i64), number(&after.val))

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
-use skep::{abi, isa};
+use skep::{abi, isa, verifier};
 
 /// The kinds of thing that can be explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -19,6 +19,8 @@ pub(super) enum Kind {
     LinkType,
     #[value(alias = "instruction")]
     Insn,
+    /// A code of a diagnostic, as V0405
+    Code,
 }
 
 /// One row.
@@ -86,7 +88,7 @@ impl Entry {
             Kind::ProgType => text.parse::<abi::ProgType>().ok().map(|n| n.0),
             Kind::AttachType => text.parse::<abi::AttachType>().ok().map(|n| n.0),
             Kind::LinkType => text.parse::<abi::LinkType>().ok().map(|n| n.0),
-            Kind::Insn => None,
+            Kind::Insn | Kind::Code => None,
         };
         alias.is_some_and(|n| number(&self.number) == Some(n))
             || self.names().any(|n| n.eq_ignore_ascii_case(text))
@@ -102,6 +104,7 @@ impl Kind {
             Self::AttachType => "attach type",
             Self::LinkType => "link type",
             Self::Insn => "instruction",
+            Self::Code => "code",
         }
     }
 
@@ -119,6 +122,7 @@ impl Kind {
                 abi::link_types().iter().map(|r| Entry::new(self, r.name, r.id.0, r.since, r.about)).collect()
             }
             Self::Insn => isa::ROWS.iter().map(insn).collect(),
+            Self::Code => verifier::codes().map(code).collect(),
         }
     }
 }
@@ -199,6 +203,18 @@ fn map_type(r: &abi::MapTypeRow) -> Entry {
         .fact("max_entries", entries)
         .fact("flags", lines(&mut flags.into_iter()))
         .fact("needs", lines(&mut needed.into_iter()))
+}
+
+fn code(c: &skep::diag::Code) -> Entry {
+    Entry {
+        kind: Kind::Code,
+        name: c.id.to_owned(),
+        also: Vec::new(),
+        number: c.id[1..].to_owned(),
+        since: None,
+        about: c.title.to_owned(),
+        facts: vec![("story", c.story.to_owned())],
+    }
 }
 
 fn insn(r: &isa::Row) -> Entry {

@@ -2,9 +2,11 @@
 //! of them. Keys that only tests look at are passed over. What has a header and no input runs on the corpus's packet,
 //! 00 01 02 .. 3f.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use skep::abi::{AttachType, MapType, ProgType};
+use skep::diag::Source;
 use skep::isa::asm::{Assembly, RefKind, SlotSpan};
 use skep::object::{InitialRef, LineInfo, MapSpec, Program, Reloc, RelocTarget, Spec};
 
@@ -26,6 +28,8 @@ pub(in crate::cmd) struct Text {
     inner: Vec<(String, String)>,
     /// Map, key and what is put there: a map's name, or nothing for the program itself.
     refs: Vec<(String, u32, Option<String>)>,
+    /// The text itself, and where each instruction stands in it.
+    pub(in crate::cmd) source: Option<(Source, Vec<(usize, Range<usize>)>)>,
 }
 
 /// Reads a text. `name` is what the program is called.
@@ -45,6 +49,8 @@ pub(super) fn read(text: &str, file: &str, name: &str) -> Result<Text, Failure> 
     let assembly = assemble(text, DialectArg::Auto, file)?;
     program.relocs = relocs(&assembly, &t.spec, file)?;
     program.line_info = lines(&assembly, text, file);
+    let spans = assembly.lines.iter().map(|l| (l.slot, l.span.clone())).collect();
+    t.source = Some((Source::new(file, text), spans));
     program.insns = assembly.insns;
     t.spec.programs.push(program);
     Ok(t)
