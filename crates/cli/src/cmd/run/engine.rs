@@ -53,6 +53,11 @@ impl Choice {
         backend.load(spec, options).map_err(|e| failure(&e, spec))
     }
 
+    /// Whether Linux runs it, which verifies by itself.
+    pub(super) fn is_kernel(&self) -> bool {
+        self.backend == Backend::Kernel
+    }
+
     /// Engine and world, as they are told.
     pub(super) fn names(&self) -> [&'static str; 2] {
         match self.backend {

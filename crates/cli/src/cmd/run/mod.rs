@@ -18,7 +18,9 @@ use skep::abi::ProgType;
 use skep::backend::{LoadOptions, TestRun};
 use skep::isa::Endian;
 use skep::object::{InitialRef, Program, Spec};
+use skep::verifier::Verdict as Decision;
 
+use super::verify::judge::{self, Kernel};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{Verdict, input, names};
@@ -43,7 +45,7 @@ What --out writes, as the program left it:
   lwt_in, lwt_out, lwt_xmit  BPF_OK, BPF_REDIRECT, BPF_LWT_REROUTE
   sk_skb                   SK_PASS
 
-Exit codes: 0 it ran, 1 it went wrong on some packet, 2 it could not be run.";
+Exit codes: 0 it ran, 1 it was refused or went wrong on some packet, 2 it could not be run.";
 
 /// Run a program over the packets of a capture, or once on memory or a context
 #[derive(clap::Args, Debug)]
@@ -99,6 +101,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     engine: engine::Choice,
+
+    /// Run it in the checked interpreter without asking the verifier
+    #[arg(long, help_heading = "Engine")]
+    unverified: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -114,7 +120,14 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let prog_type = prog_type(program, args.prog_type.as_deref(), args.pcap.is_some())?;
     let input = Input::of(args, &text, prog_type)?;
     let real_clock = args.clock == ClockArg::Real;
-    let mut loaded = args.engine.load(spec, &options(spec, program, prog_type), real_clock)?;
+    let options = options(spec, program, prog_type);
+    let verified = match input {
+        _ if args.unverified || args.engine.is_kernel() => false,
+        // What runs on plain memory is not a program of Linux's, and has no contract to be held to.
+        Input::Once { mem: Some(_), .. } => false,
+        _ => verified(&text, &options, out)?,
+    };
+    let mut loaded = args.engine.load(spec, &options, real_clock)?;
     let loaded = loaded.as_mut();
     for (map, key, value) in &text.entries {
         let found = loaded.map(map).ok_or_else(|| Failure::new(format!("no map `{map}`")))?;
@@ -124,6 +137,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let mut tally = Tally::default();
     let mut report = Report::new(&program.name, prog_type, spec.endian == Endian::Big);
     report.names = args.engine.names();
+    report.verified = verified;
     match input {
         Input::Capture(path) => {
             let feed = feed::Feed { spec, program, prog_type, repeat: args.repeat, out: args.out.as_deref() };
@@ -158,6 +172,32 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         report.print(&tally, out)?;
     }
     Ok(if tally.error_count() > 0 { Verdict::No } else { Verdict::Yes })
+}
+
+/// Whether the verifier accepts all that is to be loaded. What it refuses does not run.
+fn verified(text: &Text, options: &LoadOptions, out: &mut Output) -> Result<bool, Failure> {
+    let mut all = true;
+    for name in &options.programs {
+        let Some(program) = text.spec.program(name) else { continue };
+        let prog_type = options.prog_types.get(name).copied();
+        let judged = judge::judge(text, program, prog_type, &Kernel::Running)?;
+        match judged.outcome.verdict {
+            Decision::Accept => {}
+            Decision::NotModelled(what) => {
+                all = false;
+                out.warn(format_args!(
+                    "{name} was not verified, as {what} is not modelled: it runs in the checked interpreter"
+                ));
+            }
+            Decision::Reject(_) => {
+                let told = judged.told.into_iter().map(|e| e.diagnostic).collect();
+                return Err(Failure::diagnosed(told)
+                    .hint("Linux would not load it; `--unverified` runs it in the checked interpreter")
+                    .negative());
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What the program is fed.

@@ -23,6 +23,8 @@ pub(super) struct Report<'a> {
     pub(super) names: [&'static str; 2],
     pub(super) maps: Vec<Dump>,
     pub(super) all_maps: bool,
+    /// The verifier accepted it.
+    pub(super) verified: bool,
     /// There is one run, not one a packet of a capture.
     pub(super) single: bool,
     /// What that one gave, if it did not go wrong.
@@ -46,6 +48,7 @@ impl<'a> Report<'a> {
             names: ["interp", "user"],
             maps: Vec::new(),
             all_maps: false,
+            verified: false,
             single: false,
             answer: None,
         }
@@ -77,7 +80,7 @@ impl<'a> Report<'a> {
             "engine": self.names[0],
             "backend": self.names[1],
             "endian": if self.big_endian { "big" } else { "little" },
-            "verified": false,
+            "verified": self.verified,
             "packets": t.packets,
             "packets_cut_by_capture": t.cut,
             "verdicts": verdicts,

@@ -15,6 +15,9 @@ use crate::cmd::asm::{DialectArg, assemble};
 use crate::failure::Failure;
 use crate::input;
 
+/// A slot, and where its instruction stands in a text.
+type Span = (usize, Range<usize>);
+
 /// A text that can be run, and what it wants to be run on.
 #[derive(Default)]
 pub(in crate::cmd) struct Text {
@@ -29,7 +32,7 @@ pub(in crate::cmd) struct Text {
     /// Map, key and what is put there: a map's name, or nothing for the program itself.
     refs: Vec<(String, u32, Option<String>)>,
     /// The text itself, and where each instruction stands in it.
-    pub(in crate::cmd) source: Option<(Source, Vec<(usize, Range<usize>)>)>,
+    pub(in crate::cmd) source: Option<(Source, Vec<Span>)>,
 }
 
 /// Reads a text. `name` is what the program is called.
