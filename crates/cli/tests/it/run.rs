@@ -186,9 +186,9 @@ fn corpus_files_run_as_they_are() {
             let refused = of("verify").is_some_and(|v| v != "accept");
             let more: &[&str] = if refused { &["--unverified"] } else { &[] };
             let file = path.to_str().expect("a path of text");
-            let ran = skep(&[&["run", file, "--json"], more].concat());
-            let modelled = !ran.stderr.contains("is not modelled");
-            let json = ran.json();
+            let done = skep(&[&["run", file, "--json"], more].concat());
+            let modelled = !done.stderr.contains("is not modelled");
+            let json = done.json();
             assert_eq!(json["verified"].as_bool(), Some(!refused && modelled), "{}", path.display());
             assert_eq!(json["retval"].as_u64(), want.ok(), "{}", path.display());
             ran += 1;
