@@ -15,9 +15,12 @@
 //! # Ok::<(), skep_isa::classic::CheckError>(())
 //! ```
 
+mod convert;
+mod emit;
 mod facts;
 mod packet;
 mod run;
 
+pub use convert::{ConvertError, Form, Verdict, to_ebpf};
 pub use packet::{Device, Facts, Packet, VlanTag};
 pub use run::Filter;
