@@ -243,10 +243,12 @@ impl Scalar {
         self.umax = self.umax.min(self.umax & !LOW | u64::from(self.u32_max));
         self.smin = self.smin.max((self.smin as u64 & !LOW | u64::from(self.u32_min)) as i64);
         self.smax = self.smax.min((self.smax as u64 & !LOW | u64::from(self.u32_max)) as i64);
-        let in_s32 = |x: i64| i32::try_from(x).is_ok();
-        if in_s32(self.smin) && in_s32(self.smax) {
-            self.smin = self.smin.max(i64::from(self.s32_min));
-            self.smax = self.smax.min(i64::from(self.s32_max));
+        // A low half that is not negative, in a range of 32 bits' width: the high half is zero. The
+        // kernel takes the low half's range over as it is, looser or not.
+        if self.s32_min >= 0 && self.smin >= i64::from(i32::MIN) && self.smax <= i64::from(i32::MAX) {
+            (self.smin, self.smax) = (self.s32_min.into(), self.s32_max.into());
+            (self.umin, self.umax) = (self.smin as u64, self.smax as u64);
+            self.var = self.var.intersect(Tnum::range(self.umin, self.umax));
         }
     }
 
