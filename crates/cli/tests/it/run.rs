@@ -183,7 +183,9 @@ fn corpus_files_run_as_they_are() {
                 None => want.parse(),
             };
             // What Linux refuses runs only where nobody asks the verifier.
-            let refused = of("verify").is_some_and(|v| v != "accept");
+            let refused = of("verify").is_some_and(|v| v != "accept")
+                // A text has no type information, which the address of a function wants.
+                || text.contains("subprog[");
             let more: &[&str] = if refused { &["--unverified"] } else { &[] };
             let file = path.to_str().expect("a path of text");
             let done = skep(&[&["run", file, "--json"], more].concat());
