@@ -2,6 +2,7 @@
 //! so that they can be read without building; a test holds them fresh.
 
 mod abi;
+mod refusals;
 
 use std::io;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Generated> {
             path: "docs/verifier-codes.md",
             text: format!("{REMARK}\n\n{}", skep_verifier::reference()),
         },
+        Generated { path: "docs/verifier-errors.md", text: refusals::document() },
         Generated { path: "docs/abi/helpers.md", text: abi::helpers() },
         Generated { path: "docs/abi/prog-types.md", text: abi::prog_types() },
         Generated { path: "docs/abi/map-types.md", text: abi::map_types() },

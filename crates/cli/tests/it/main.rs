@@ -6,6 +6,7 @@ mod batch;
 mod commands;
 mod kernel;
 mod manners;
+mod refusals;
 mod run;
 mod schema;
 mod schemas;

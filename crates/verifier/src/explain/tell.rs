@@ -197,7 +197,7 @@ impl Case<'_> {
     fn not_a_pointer(&mut self) {
         let name = self.name();
         let (_, size) = self.access();
-        self.told.title = format!("{} is used as an address", what(self.task, &self.reg));
+        self.told.title = "a number is used as an address".into();
         self.told.label = format!("{} {} through {name}, which is no pointer here", self.verb(), bytes(size));
         if !self.reg.is_scalar() {
             self.told.title = format!("{} can't be accessed", what(self.task, &self.reg));

@@ -68,7 +68,7 @@ impl Case<'_> {
         self.told.title = format!("argument {} of {} must be {wanted}", n + 1, row.name);
         self.told.label = format!("r{} is {has}", self.place.reg);
         if self.reg.maybe_null() {
-            self.told.title += ", and may be null";
+            self.told.title += ", and this may be null";
         }
         self.told.notes.push(format!("the prototype: {}", row.c));
         self.tell_origin(self.end, self.place);

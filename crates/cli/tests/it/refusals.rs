@@ -1,0 +1,82 @@
+//! The refusals of `tests/refusals`: what is said of each is golden, its fix is tried, and where the process may ask
+//! Linux, Linux says the same.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{root, skep, skep_with};
+
+fn programs() -> Vec<PathBuf> {
+    let dir = root().join("tests/refusals");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&dir).expect("the folder").map(|e| e.expect("an entry").path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "bpf"));
+    files.sort();
+    assert!(files.len() >= 30, "only {} programs", files.len());
+    files
+}
+
+fn verify(text: &str, json: bool) -> (i32, String) {
+    let more: &[&str] = if json { &["--json"] } else { &[] };
+    let ran = skep_with(&[&["verify", "-"], more].concat(), text.as_bytes());
+    (ran.code, ran.stdout)
+}
+
+#[test]
+fn what_is_said_of_refusals_is_golden() {
+    let bless = std::env::var_os("BLESS").is_some_and(|v| v == "1");
+    for file in programs() {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let (code, said) = verify(&text, false);
+        assert_eq!(code, 1, "{}", file.display());
+        let golden = file.with_extension("txt");
+        if bless {
+            std::fs::write(&golden, &said).expect("writes");
+        }
+        let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(said, wanted, "{}: BLESS=1 rewrites it", golden.display());
+    }
+}
+
+/// A fix is applied to the text as it is told, and the program verified again.
+#[test]
+fn suggested_fixes_help() {
+    let mut tried = 0;
+    for file in programs() {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let json: Value = serde_json::from_str(&verify(&text, true).1).expect("JSON");
+        let refusals = json["programs"][0]["refusals"].as_array().expect("refusals");
+        let Some(fix) = refusals[0]["fix"].as_object() else { continue };
+        let at = |key: &str| usize::try_from(fix[key].as_u64().expect("a number")).expect("a place");
+        let mut mended = text.clone();
+        mended.replace_range(at("start")..at("end"), fix["replacement"].as_str().expect("a text"));
+        let (code, said) = verify(&mended, false);
+        assert_eq!(code, 0, "{}\n{mended}\n{said}", file.display());
+        tried += 1;
+    }
+    assert!(tried >= 8, "only {tried} fixes");
+}
+
+/// Linux's log, line for line, but for addresses.
+#[test]
+fn linux_refuses_the_same_for_the_same_reason() {
+    for file in programs() {
+        let path = file.to_str().expect("a path of text");
+        let ran = skep(&["run", path, "--backend", "kernel", "--ctx", "hex:"]);
+        if !ran.stderr.contains("is refused") {
+            println!("skipped: {}", ran.stderr.lines().next().unwrap_or("Linux was not asked"));
+            return;
+        }
+        let log = std::fs::read_to_string(file.with_extension("log")).expect("a log");
+        let reason = log.trim_end().lines().last().expect("a reason");
+        assert!(ran.stderr.contains(reason), "{}: {reason}\n{}", file.display(), ran.stderr);
+        // The first line of the reason is the one that skep has too.
+        let said = std::fs::read_to_string(file.with_extension("txt")).expect("a text");
+        let same = said
+            .lines()
+            .filter_map(|l| l.split_once("Linux says: "))
+            .any(|(_, words)| words.split("; ").any(|w| log.contains(w)));
+        assert!(same, "{}: {said}", file.display());
+    }
+}
