@@ -12,7 +12,7 @@ use skep_btf::Kind;
 use skep_btf::core::Solver;
 use skep_isa::{Endian, Insn};
 use skep_object::{ExternKind, InitialRef, MapOrigin, MapSpec, Program, RelocTarget, Spec};
-use skep_vm::{Image, Memory, MemoryError, Options, Protection, RegionId, map_handle};
+use skep_vm::{Engine, Image, Memory, MemoryError, Options, Protection, RegionId, map_handle};
 
 use crate::core::Core;
 use crate::env::{Env, LiveMap, Packet, Rng};
@@ -270,6 +270,7 @@ struct Compiler<'a> {
     regions: Vec<RegionId>,
     solver: Option<Solver<'a>>,
     socket_layer: crate::world::Layer,
+    engine: Engine,
     kfuncs: Vec<String>,
     missing: RefCell<Vec<String>>,
 }
@@ -283,6 +284,7 @@ impl<'a> Compiler<'a> {
             regions: maps.iter().map(|m| m.region).collect(),
             solver,
             socket_layer: world.socket_layer,
+            engine: world.engine,
             kfuncs: spec.externs.iter().map(|e| e.name.clone()).collect(),
             missing: RefCell::default(),
         }
@@ -299,8 +301,12 @@ impl<'a> Compiler<'a> {
         }
         let kind = kind(prog_type, self.socket_layer);
         let imports = Resolver { context: kind.context(), kfuncs: &self.kfuncs, missing: &self.missing };
-        let image_options =
-            Options { endian: self.spec.endian, name: program.name.clone(), ..Options::default() };
+        let image_options = Options {
+            endian: self.spec.endian,
+            name: program.name.clone(),
+            engine: self.engine,
+            ..Options::default()
+        };
         let image = Image::new(&program.insns, &imports, &image_options).map_err(|e| {
             let message = format!("program `{}`: {e}", program.name);
             Error::new(ErrorKind::Rejected, message).at(&program.name, e.slot())

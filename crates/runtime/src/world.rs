@@ -9,6 +9,7 @@ use std::sync::Arc;
 use skep_backend::{Backend, Error, LoadOptions, Loaded};
 use skep_btf::Btf;
 use skep_object::Spec;
+use skep_vm::Engine;
 
 use crate::live::Live;
 
@@ -88,6 +89,7 @@ pub struct World {
     pub(crate) kernel_version: u32,
     pub(crate) budget: u64,
     pub(crate) memory: usize,
+    pub(crate) engine: Engine,
 }
 
 impl Default for World {
@@ -124,6 +126,7 @@ impl World {
             kernel_version: DEFAULT_VERSION,
             budget: DEFAULT_BUDGET,
             memory: DEFAULT_MEMORY,
+            engine: Engine::default(),
         }
     }
 
@@ -146,6 +149,8 @@ impl World {
         budget: u64;
         /// Sets how many bytes all maps may take, 4 GiB at first.
         memory: usize;
+        /// Sets what runs programs: the interpreter at first. The results are the same.
+        engine: Engine;
     }
 
     /// Sets how many CPUs there are (at least one), and which of them runs programs.

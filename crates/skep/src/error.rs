@@ -60,6 +60,11 @@ impl Error {
         }
     }
 
+    /// Whether there is no native code to be had here. The interpreter serves.
+    pub fn no_jit(&self) -> bool {
+        matches!(&self.0.cause, Some(Cause::Image(e)) if e.no_jit())
+    }
+
     /// Slot of the instruction that is at fault, where one is.
     pub fn slot(&self) -> Option<usize> {
         match &self.0.cause {

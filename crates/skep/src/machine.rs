@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use skep_abi::nearest;
 use skep_isa::{Endian, ImmSource, Insn, bytes_from_slots, slots_from_bytes};
 use skep_object::{MapSpec, Program, RelocTarget, Spec};
-use skep_vm::{Frame, Host, Image, Imports, Machine, Memory, Options, Protection, RegionId, Stop};
+use skep_vm::{Engine, Frame, Host, Image, Imports, Machine, Memory, Options, Protection, RegionId, Stop};
 
 use crate::Error;
 use crate::helper::HelperFn;
@@ -153,6 +153,25 @@ impl Vm {
     #[must_use]
     pub fn budget(mut self, instructions: u64) -> Self {
         self.machine.set_budget(instructions);
+        self
+    }
+
+    /// Sets what runs the program: the interpreter at first. Results, traps and budgets are the same.
+    ///
+    /// ```
+    /// use skep::{Vm, vm::Engine};
+    ///
+    /// let mut vm = Vm::from_asm("r0 = 42\n exit")?.engine(Engine::Jit);
+    /// match vm.run([0; 5]) {
+    ///     Err(e) if e.no_jit() => println!("{e}"), // no x86-64, or no Unix
+    ///     r0 => assert_eq!(r0?, 42),
+    /// }
+    /// # Ok::<(), skep::Error>(())
+    /// ```
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.options.engine = engine;
+        self.image = None;
         self
     }
 

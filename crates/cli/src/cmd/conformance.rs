@@ -8,7 +8,7 @@ use std::io::Read;
 
 use serde::Serialize;
 use skep::Vm;
-use skep::vm::{Fault, Memory, Stop};
+use skep::vm::{Engine, Fault, Memory, Stop};
 
 use crate::failure::{Failure, reason};
 use crate::output::Output;
@@ -37,6 +37,10 @@ pub(crate) struct Args {
     #[arg(long)]
     elf: bool,
 
+    /// Run native code instead of the interpreter (x86-64)
+    #[arg(long)]
+    jit: bool,
+
     /// Say on stdout why a program is refused, as the suite's own plugin does
     #[arg(long)]
     debug: bool,
@@ -52,7 +56,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     use std::io::Write;
     let mut memory = input::hex(&args.memory).map_err(|f| f.context("memory"))?;
     let code = code(args)?;
-    let r0 = prepare(&code, args.elf).and_then(|mut vm| vm.run_mem(&mut memory));
+    let r0 = prepare(&code, args.elf).and_then(|vm| {
+        let engine = if args.jit { Engine::Jit } else { Engine::Interpreter };
+        vm.engine(engine).run_mem(&mut memory)
+    });
     match r0 {
         Ok(r0) if out.json => {
             out.object(&Json { schema: "skep.conformance/1", r0: format!("{r0:x}") })?;

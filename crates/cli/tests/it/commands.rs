@@ -112,6 +112,12 @@ fn conformance_speaks_the_plugin_protocol() {
 }
 
 #[test]
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+fn conformance_runs_native_code() {
+    assert_eq!(skep_with(&["conformance", "--jit"], format!("{ANSWER}\n").as_bytes()).ok(), "2a\n");
+}
+
+#[test]
 fn conformance_has_the_helpers_of_the_suite() {
     let of = |text: &str, memory: &str| {
         let hex = skep_with(&["asm", "-", "--emit", "hex", "--dialect", "mnemonic"], text.as_bytes()).ok();

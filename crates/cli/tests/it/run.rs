@@ -200,9 +200,26 @@ fn corpus_files_run_as_they_are() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_said() {
-    let stderr = skep(&["run", "examples/l4_lb.o", "--pcap", TRAFFIC, "--engine", "jit"]).fails(2);
-    assert!(stderr.contains("not there yet") && stderr.contains("hint: "), "{stderr}");
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+fn native_code_says_what_the_interpreter_says() {
+    let run =
+        |engine| skep(&["run", "examples/l4_lb.o", "--pcap", TRAFFIC, "--engine", engine, "--json"]).json();
+    let (mut jit, mut interp) = (run("jit"), run("interp"));
+    assert_eq!((&jit["engine"], &interp["engine"]), (&json!("jit"), &json!("interp")));
+    for json in [&mut jit, &mut interp] {
+        let fields = json.as_object_mut().expect("an object");
+        fields.remove("engine");
+        fields.remove("ns_per_packet");
+    }
+    assert_eq!(jit, interp);
+}
+
+#[test]
+fn what_can_not_be_is_said() {
+    let stderr =
+        skep(&["run", "examples/l4_lb.o", "--pcap", TRAFFIC, "--engine", "jit", "--backend", "kernel"])
+            .fails(2);
+    assert!(stderr.contains("its own jit") && stderr.contains("hint: "), "{stderr}");
     let stderr = skep(&["run", "examples/l4_lb.o"]).fails(2);
     assert!(stderr.contains("nothing to run it on") && stderr.contains("--pcap"), "{stderr}");
     let stderr = skep(&["run", "examples/l4_lb.o", "--type", "kprobe", "--pcap", TRAFFIC]).fails(2);

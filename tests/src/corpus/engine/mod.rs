@@ -36,8 +36,10 @@ pub trait Engine: Sync {
 /// All of them. The first that observes is the reference for blessing.
 pub static ENGINES: &[&dyn Engine] = &[
     &text::Text,
-    &world::World { name: "interp", endian: Endian::Little },
-    &world::World { name: "interp-be", endian: Endian::Big },
+    &world::World { name: "interp", endian: Endian::Little, engine: skep::vm::Engine::Interpreter },
+    &world::World { name: "interp-be", endian: Endian::Big, engine: skep::vm::Engine::Interpreter },
+    &world::World { name: "jit", endian: Endian::Little, engine: skep::vm::Engine::Jit },
+    &world::World { name: "jit-be", endian: Endian::Big, engine: skep::vm::Engine::Jit },
     &facade::Facade,
     #[cfg(all(target_os = "linux", not(skep_portable)))]
     &kernel::Kernel,

@@ -1,5 +1,5 @@
-//! The userspace world as an engine: the checked interpreter with the runtime's maps and helpers, in either
-//! byte order. What it does is what any backend does, so other backends can share it.
+//! The userspace world as an engine: the checked interpreter and the JIT with the runtime's maps and helpers, in
+//! either byte order. What it does is what any backend does, so other backends can share it.
 
 use std::fmt::Write as _;
 
@@ -18,6 +18,7 @@ use crate::corpus::header::{Run, hex};
 pub(super) struct World {
     pub(super) name: &'static str,
     pub(super) endian: Endian,
+    pub(super) engine: skep::vm::Engine,
 }
 
 /// Enough for every file, and soon spent by a loop without end.
@@ -33,9 +34,17 @@ impl Engine for World {
         if case.header.run == Run::Skip {
             return Ok(Answer::Skipped("it is not run".into()));
         }
-        let backend = Runtime::new().budget(BUDGET).cpus(CPUS, 1);
+        if self.engine == skep::vm::Engine::Jit && !has_jit() {
+            return Ok(Answer::Skipped("there is no jit for this machine".into()));
+        }
+        let backend = Runtime::new().budget(BUDGET).cpus(CPUS, 1).engine(self.engine);
         observe(&backend, case, self.endian).map(Answer::Observed)
     }
+}
+
+/// Whether this build compiles programs.
+fn has_jit() -> bool {
+    cfg!(all(target_arch = "x86_64", unix, not(skep_portable)))
 }
 
 /// Loads and runs a file's program in a backend.

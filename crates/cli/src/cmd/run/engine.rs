@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// The engine and the world.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Choice {
-    /// What runs the code: the checked interpreter; a jit is not there yet
+    /// What runs the code: the checked interpreter, or native code with the same checks (x86-64)
     #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
     engine: Engine,
 
@@ -43,11 +43,16 @@ impl Choice {
         options: &LoadOptions,
         real_clock: bool,
     ) -> Result<Box<dyn Loaded>, Failure> {
-        if self.engine == Engine::Jit {
-            return Err(Failure::new("the jit is not there yet").hint("run it with --engine interp"));
-        }
+        let engine = match self.engine {
+            Engine::Jit if self.backend == Backend::Kernel => {
+                return Err(Failure::new("--engine is the user backend's, Linux has its own jit")
+                    .hint("leave it out, or run with --backend user"));
+            }
+            Engine::Jit => skep::vm::Engine::Jit,
+            Engine::Interp => skep::vm::Engine::Interpreter,
+        };
         let backend: Box<dyn backend::Backend> = match self.backend {
-            Backend::User => Box::new(world(real_clock)),
+            Backend::User => Box::new(world(real_clock).engine(engine)),
             Backend::Kernel => Box::new(Kernel::new()),
         };
         backend.load(spec, options).map_err(|e| failure(&e, spec))
@@ -61,6 +66,7 @@ impl Choice {
     /// Engine and world, as they are told.
     pub(super) fn names(&self) -> [&'static str; 2] {
         match self.backend {
+            Backend::User if self.engine == Engine::Jit => ["jit", "user"],
             Backend::User => ["interp", "user"],
             Backend::Kernel => ["kernel", "kernel"],
         }
