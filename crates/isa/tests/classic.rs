@@ -72,10 +72,21 @@ fn spellings_of_other_tools_are_read() {
 }
 
 #[test]
+fn loops_of_libpcap_are_read_and_refused_by_linux() {
+    let listing = "(000) ld       #0x1\n(001) ja       0\n(002) ret      #0\n";
+    let insns = parse(listing).unwrap();
+    assert_eq!(insns[1], Insn::stmt(5, u32::MAX - 1));
+    for form in FORMS {
+        assert_eq!(parse(&print(&insns, form)).unwrap(), insns);
+    }
+    assert!(check_socket(&insns).unwrap_err().to_string().contains("jumps past the end"));
+}
+
+#[test]
 fn errors_point_at_the_word_and_help() {
     assert_eq!(errors("ldw [12]\n"), "1:1: unknown instruction `ldw` (hint: did you mean `ld`)");
     assert_eq!(errors("jeq #1, out\nret #0\nuot: ret a"), "1:9: no label `out` (hint: did you mean `uot`)");
-    assert_eq!(errors("a: neg\n  ja a"), "2:6: `a` lies behind (hint: classic programs only go forward)");
+    assert_eq!(errors("a: neg\n  jeq x, a"), "2:10: `a` lies behind (hint: branches only go forward)");
     assert!(errors("ret #0 1").starts_with("1:8: expected the end of the line, found `1`"));
     assert!(errors("st [3]").contains("`st` does not take this operand (hint: write `st M[k]`)"));
     assert_eq!(errors("2,6 0 0 0"), "1:1: says 2 instructions, 1 follow");

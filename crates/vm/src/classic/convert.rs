@@ -423,10 +423,10 @@ impl Converter {
         }
         let bytes = size.bytes() as i32;
         let address = |e: &mut Emitter| {
-            e.mov32(T1, X);
-            if k != 0 {
-                e.alu_imm(AluOp::Add, T1, k.cast_signed());
-            }
+            // In this order: of a copy of X plus a constant Linux remembers the constant, and refuses a large one as
+            // the offset of a packet pointer.
+            e.imm(T1, k.cast_signed());
+            e.alu(AluOp::Add, T1, X);
             e.branch64_imm(Jump::Gt, T1, MAX_OFFSET.cast_signed() - bytes, Label::Out);
             e.mov64(T2, DATA);
             e.alu64(AluOp::Add, T2, T1);

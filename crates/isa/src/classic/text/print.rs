@@ -33,7 +33,7 @@ pub fn print(insns: &[Insn], form: Form) -> String {
 fn listing(insns: &[Insn], out: &mut String) -> core::fmt::Result {
     for (at, insn) in insns.iter().enumerate() {
         let (mnemonic, operand) = match row_of(insn.code) {
-            Some(row) => (row.mnemonic, operand(row.tcpdump, *insn, |k| format!("{}", at as u64 + 1 + k))),
+            Some(row) => (row.mnemonic, operand(row.tcpdump, *insn, |k| target(at, k).to_string())),
             None => ("unimp", format!("0x{:x}", insn.code)),
         };
         // The class alone decides: so does libpcap, also for codes that it does not know.
@@ -49,18 +49,17 @@ fn listing(insns: &[Insn], out: &mut String) -> core::fmt::Result {
 
 fn source(insns: &[Insn], out: &mut String) -> core::fmt::Result {
     let mut labelled = vec![false; insns.len()];
-    let mut mark = |target: u64| {
-        if let Some(flag) = usize::try_from(target).ok().and_then(|t| labelled.get_mut(t)) {
+    let mut mark = |at: usize, distance: u32| {
+        if let Some(flag) = usize::try_from(target(at, distance)).ok().and_then(|t| labelled.get_mut(t)) {
             *flag = true;
         }
     };
     for (at, insn) in insns.iter().enumerate() {
-        let next = at as u64 + 1;
         match Op::decode(*insn) {
-            Some(Op::Jump { k }) => mark(next + u64::from(k)),
+            Some(Op::Jump { k }) => mark(at, k),
             Some(Op::Branch { jt, jf, .. }) => {
-                mark(next + u64::from(jt));
-                mark(next + u64::from(jf));
+                mark(at, jt.into());
+                mark(at, jf.into());
             }
             _ => {}
         }
@@ -71,7 +70,7 @@ fn source(insns: &[Insn], out: &mut String) -> core::fmt::Result {
         }
         match row_of(insn.code) {
             Some(row) => {
-                let text = operand(row.asm, *insn, |k| format!("l{}", at as u64 + 1 + k));
+                let text = operand(row.asm, *insn, |k| format!("l{}", target(at, k)));
                 writeln!(out, "    {}", format!("{} {text}", row.mnemonic).trim_end())?;
             }
             None => writeln!(out, "    unimp 0x{:x}", insn.code)?,
@@ -80,8 +79,13 @@ fn source(insns: &[Insn], out: &mut String) -> core::fmt::Result {
     Ok(())
 }
 
+/// The instruction that a jump at `at` goes to. Distances wrap around, so that libpcap's loops go back.
+fn target(at: usize, distance: u32) -> i32 {
+    (at as u32).wrapping_add(1).wrapping_add(distance).cast_signed()
+}
+
 /// Fills a template of the table; `target` names the instruction that is so far on.
-fn operand(template: &str, insn: Insn, target: impl Fn(u64) -> String) -> String {
+fn operand(template: &str, insn: Insn, target: impl Fn(u32) -> String) -> String {
     let signed = insn.k.cast_signed();
     let fact = Ancillary::from_offset(insn.k);
     match (template, fact) {
@@ -89,7 +93,7 @@ fn operand(template: &str, insn: Insn, target: impl Fn(u64) -> String) -> String
         ("$abs", Some(fact)) => format!("[{}]", fact.tcpdump_name()),
         ("$fact", Some(fact)) => format!("#{}", fact.asm_names().first().unwrap_or(&fact.tcpdump_name())),
         ("$abs" | "$fact", None) => format!("[{signed}]"),
-        ("$to", _) => target(insn.k.into()),
+        ("$to", _) => target(insn.k),
         _ => {
             let mut out = template.to_string();
             if let Some(head) = template.strip_suffix("$jumps") {

@@ -305,8 +305,12 @@ impl<'t> Reader<'t, '_> {
                 let hint = nearest(name, self.labels.keys().copied()).map(|l| format!("did you mean `{l}`"));
                 (format!("no label `{name}`"), hint)
             }
+            // `ja` wraps around, and libpcap makes loops of it, for `protochain`; Linux does not take them.
+            Some(at) if at <= insn && limit > 255 => {
+                return (at as u32).wrapping_sub(insn as u32 + 1) as usize;
+            }
             Some(at) if at <= insn => {
-                (format!("`{name}` lies behind"), Some("classic programs only go forward".into()))
+                (format!("`{name}` lies behind"), Some("branches only go forward".into()))
             }
             Some(at) if at - insn - 1 > limit => (
                 format!("`{name}` is {} instructions on, a branch reaches {limit}", at - insn - 1),
