@@ -1,9 +1,10 @@
 //! What tests that cross floors share: the corpus of small programs and the engines that run it, captures,
-//! mutation of input. The tests themselves are in `tests/tests`; the corpus is in `tests/corpus`.
+//! mutation of input, random programs in two worlds. The tests themselves are in `tests/tests`; the corpus is in `tests/corpus`.
 //!
 //! Nothing here is part of skep: no crate depends on this package.
 #![forbid(unsafe_code)]
 
 pub mod corpus;
 pub mod damage;
+pub mod differ;
 pub mod scenario;

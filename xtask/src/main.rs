@@ -4,6 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use skep_kernel::Kernel;
+use skep_runtime::World;
+use skep_tests::differ::{self, Verdict};
 
 /// Automation of the skep project.
 #[derive(Parser)]
@@ -29,6 +32,17 @@ enum Command {
         /// Write nothing; fail if a file is not what would be written
         #[arg(long)]
         check: bool,
+    },
+    /// Run random programs in userspace and in Linux, and print the first that differ as corpus files
+    ///
+    /// Needs the right to use bpf(2). The program of a seed is always the same.
+    Diff {
+        /// How many programs
+        #[arg(long, default_value_t = 1000)]
+        programs: u64,
+        /// The seed of the first; the next ones follow
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
     },
     /// Build the committed BPF objects from their C sources: examples/*.bpf.c and tests/objects/*.bpf.c
     ///
@@ -57,11 +71,45 @@ enum Command {
     },
 }
 
+/// How many differences and refusals are shown.
+const SHOWN: u64 = 3;
+
+fn differ(programs: u64, seed: u64) -> Done {
+    let (user, kernel) = (World::new().budget(100_000_000), Kernel::new());
+    if let Some(why) = kernel.refusal() {
+        return Err(why.into());
+    }
+    let (mut same, mut refused, mut different) = (0_u64, 0_u64, 0_u64);
+    for n in 0..programs {
+        match differ::compare(seed.wrapping_add(n), &user, &kernel)? {
+            Verdict::Same => same += 1,
+            Verdict::Refused(why) => {
+                refused += 1;
+                if refused <= SHOWN {
+                    println!("program {}: {}", seed.wrapping_add(n), why.lines().next().unwrap_or_default());
+                }
+            }
+            Verdict::Different(found) => {
+                different += 1;
+                if different <= SHOWN {
+                    let found = found.reduced(&user, &kernel)?;
+                    println!("{}\n# user:   {:?}\n# kernel: {:?}", found.text(), found.user, found.kernel);
+                }
+            }
+        }
+    }
+    println!(
+        "{programs} programs from {seed} on: {same} the same, {refused} refused by Linux, {different} different"
+    );
+    Ok(different == 0)
+}
+
 fn main() -> ExitCode {
     let root = xtask::root();
     let done = match Cli::parse().command {
         Command::Tidy { verbose } => tidy(&root, verbose),
         Command::Gen { check } => generate(&root, check),
+        Command::Diff { programs, seed } => differ(programs, seed),
         Command::Examples { check } => examples(&root, check),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),

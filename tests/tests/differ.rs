@@ -1,0 +1,50 @@
+//! A fixed set of random programs in both worlds; skipped, with the reason, where Linux may not be asked. More of
+//! them: `cargo xtask diff --programs N --seed S`.
+
+use skep::kernel::Kernel;
+use skep_isa::decode;
+use skep_runtime::World;
+use skep_tests::differ::{self, Verdict};
+
+/// Enough that each operation is there many times.
+const PROGRAMS: u64 = 300;
+
+#[test]
+fn random_programs_do_the_same_in_both_worlds() {
+    let (user, kernel) = (World::new().budget(10_000_000), Kernel::new());
+    if let Some(why) = kernel.refusal() {
+        println!("skipped: {why}");
+        return;
+    }
+    let mut refused = 0;
+    for seed in 0..PROGRAMS {
+        match differ::compare(seed, &user, &kernel).unwrap() {
+            Verdict::Same => {}
+            Verdict::Refused(_) => refused += 1,
+            Verdict::Different(found) => {
+                panic!("{}\nuser: {:?}\nkernel: {:?}", found.text(), found.user, found.kernel)
+            }
+        }
+    }
+    assert!(refused * 10 < PROGRAMS, "Linux refused {refused} of {PROGRAMS}");
+}
+
+/// The same seed gives the same program, and programs have every class of instruction that they should.
+#[test]
+fn programs_are_repeatable_and_varied() {
+    let mut opcodes = std::collections::BTreeSet::new();
+    let mut slots = 0;
+    for seed in 0..PROGRAMS {
+        let program = differ::generate(seed);
+        assert_eq!(program.insns, differ::generate(seed).insns);
+        slots += program.insns.len();
+        let mut pc = 0;
+        while pc < program.insns.len() {
+            decode(&program.insns, pc).unwrap_or_else(|e| panic!("program {seed}, slot {pc}: {e}"));
+            opcodes.insert((program.insns[pc].opcode, program.insns[pc].off.clamp(0, 1)));
+            pc += 1 + usize::from(program.insns[pc].is_wide());
+        }
+    }
+    assert!(slots as u64 / PROGRAMS > 60, "{} slots a program", slots as u64 / PROGRAMS);
+    assert!(opcodes.len() > 130, "{} kinds of instruction", opcodes.len());
+}
