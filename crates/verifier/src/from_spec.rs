@@ -183,7 +183,9 @@ pub fn special_fields(btf: &Btf, ty: TypeId, base: u32, depth: u32, out: &mut Ve
     if depth > MAX_DEPTH || out.len() >= MAX_FIELDS {
         return;
     }
-    let Ok(t) = btf.skip_modifiers(ty) else { return };
+    // The kernel looks behind a typedef of the whole value, but not of its members.
+    let found = if depth == 0 { btf.resolve(ty) } else { btf.skip_modifiers(ty) };
+    let Ok(t) = found else { return };
     match t.kind() {
         Kind::Struct | Kind::Union => {
             if let Some(kind) = field_kind(t.name()) {

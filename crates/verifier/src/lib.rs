@@ -56,6 +56,8 @@ pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_field
 pub use refusal::{Refusal, errno};
 pub use task::{MapShape, Privilege, SpecialField, Task};
 
+use skep_abi::{AttachType, ProgType};
+
 use env::Env;
 use refusal::{Step, Stop};
 use state::{Flags, Frame, Kind, Reg, State};
@@ -91,8 +93,20 @@ pub fn verify_logged(task: &Task) -> (Outcome, String) {
     (outcome, log.unwrap_or_default())
 }
 
+/// The attach type that the kernel takes where none is given to types that had none at first.
+fn default_attach_type(task: &Task) -> Option<AttachType> {
+    match task.prog_type {
+        _ if task.attach_type != AttachType(0) => None,
+        ProgType::CGROUP_SOCK => Some(AttachType::CGROUP_INET_SOCK_CREATE),
+        ProgType::SK_REUSEPORT => Some(AttachType::SK_REUSEPORT_SELECT),
+        _ => None,
+    }
+}
+
 fn decide(task: &Task, log: Option<String>) -> (Outcome, Option<String>) {
     let mut kept = Kept { log, ..Kept::default() };
+    let filled = default_attach_type(task).map(|attach_type| Task { attach_type, ..task.clone() });
+    let task = filled.as_ref().unwrap_or(task);
     let verdict = match run(task, &mut kept) {
         Ok(()) => Verdict::Accept,
         Err(Stop::Refused(r)) => Verdict::Reject(r),

@@ -44,7 +44,9 @@ fn op(task: &Task, op: &Op) -> Option<String> {
         },
         Op::Call(CallTarget::Helper(id)) => {
             let row = calls::helper(*id).row()?;
-            let odd = row.args.iter().any(|a| !arg_modelled(*a)) || !ret_modelled(row.ret);
+            // Its callback gets a dynptr.
+            let drains = calls::helper(*id) == skep_abi::HelperId::USER_RINGBUF_DRAIN;
+            let odd = drains || row.args.iter().any(|a| !arg_modelled(*a)) || !ret_modelled(row.ret);
             odd.then(|| format!("helper {}", row.name))
         }
         _ => None,

@@ -151,3 +151,90 @@ fn the_log_writes_states_as_the_kernel_does() {
          fp-8=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))"
     );
 }
+
+/// The verdict on a program of another type, with its map of another type.
+fn verdict_of(prog_type: ProgType, map_type: MapType, text: &str) -> Verdict {
+    let mut t = task(prog_type, text);
+    let shape = MapShape { map_type, value_size: 4, ..(*t.maps[0].1).clone() };
+    t.maps = vec![(1, Arc::new(shape))];
+    verify(&t).verdict
+}
+
+#[track_caller]
+fn refused_with(verdict: Verdict, message: &str) {
+    let Verdict::Reject(r) = verdict else { panic!("{verdict:?}") };
+    assert!(r.message.contains(message), "{}", r.message);
+}
+
+#[test]
+fn low_halves_meet_where_the_signed_range_crosses_zero() {
+    let text = |last: &str| {
+        format!(
+            "call bpf_get_prandom_u32\nif w0 < 7 goto out\nif w0 s> 5 goto out\n{last}\n\
+             r0 = *(u64 *)(r9 + 0)\nout: r0 = 0\nexit"
+        )
+    };
+    // At least 7 unsigned and at most 5 signed: it is negative.
+    assert_eq!(verify(&task(ProgType::XDP, &text("if w0 s< 0 goto out"))).verdict, Verdict::Accept);
+    refused(&text("if w0 s< -9 goto out"), 4, "R9 !read_ok");
+}
+
+#[test]
+fn sockets_have_the_fields_of_their_kind() {
+    let tcp = |load: &str| {
+        let text = format!(
+            "r1 = *(u64 *)(r1 + 168)\nif r1 == 0 goto out\ncall bpf_tcp_sock\nif r0 == 0 goto out\n\
+             {load}\nout: r0 = 0\nexit"
+        );
+        verdict_of(ProgType::SCHED_CLS, MapType::HASH, &text)
+    };
+    for good in ["r1 = *(u32 *)(r0 + 0)", "r1 = *(u64 *)(r0 + 88)", "r1 = *(u32 *)(r0 + 108)"] {
+        assert_eq!(tcp(good), Verdict::Accept, "{good}");
+    }
+    for bad in ["r1 = *(u16 *)(r0 + 0)", "r1 = *(u32 *)(r0 + 88)", "r1 = *(u32 *)(r0 + 112)"] {
+        refused_with(tcp(bad), "invalid tcp_sock access");
+    }
+    // A port, which the context itself shows only after the bind.
+    let sock = |off: i32| {
+        let text = format!(
+            "r1 = *(u64 *)(r1 + 168)\nif r1 == 0 goto out\ncall bpf_sk_fullsock\nif r0 == 0 goto out\n\
+             r1 = *(u32 *)(r0 + {off})\nout: r0 = 0\nexit"
+        );
+        verdict_of(ProgType::SCHED_CLS, MapType::HASH, &text)
+    };
+    assert_eq!(sock(44), Verdict::Accept);
+    refused_with(sock(80), "invalid sock access");
+}
+
+#[test]
+fn socket_maps_change_where_the_socket_is_locked() {
+    let text =
+        "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = map[m]\ncall bpf_map_delete_elem\nr0 = 0\nexit";
+    for good in [ProgType::SOCKET_FILTER, ProgType::SCHED_CLS, ProgType::SOCK_OPS] {
+        assert_eq!(verdict_of(good, MapType::SOCKMAP, text), Verdict::Accept, "{good}");
+    }
+    refused_with(
+        verdict_of(ProgType::RAW_TRACEPOINT, MapType::SOCKMAP, text),
+        "cannot pass map_type 15 into func bpf_map_delete_elem",
+    );
+}
+
+#[test]
+fn a_missing_attach_type_is_the_first_that_there_was() {
+    let text = "r0 = *(u32 *)(r1 + 0)\nr0 &= 1\nexit";
+    assert_eq!(verdict_of(ProgType::CGROUP_SOCK, MapType::HASH, text), Verdict::Accept);
+}
+
+#[test]
+fn metadata_ends_where_the_packet_begins_also_once_that_was_measured() {
+    let text = "r2 = *(u32 *)(r1 + 8)\nr3 = *(u32 *)(r1 + 0)\nr4 = *(u32 *)(r1 + 4)\nr5 = r3\nr5 += 4\n\
+                if r5 > r4 goto out\nr5 = r2\nr5 += 4\nif r5 > r3 goto out\nr0 = *(u32 *)(r2 + 0)\n\
+                out: r0 = 1\nexit";
+    assert_eq!(verdict_of(ProgType::XDP, MapType::HASH, text), Verdict::Accept);
+}
+
+#[test]
+fn what_only_some_kernels_are_built_with_is_refused() {
+    let text = "r2 = 0\ncall bpf_override_return\nr0 = 0\nexit";
+    refused_with(verdict_of(ProgType::KPROBE, MapType::HASH, text), "cannot use helper");
+}

@@ -15,6 +15,9 @@ use super::line::{self, FIRST, Line, hex};
 /// Maps and types that are kept open, since most programs share them.
 const KEPT: usize = 256;
 
+/// Maps that belong to the first program that names them, or its type.
+const OWNED: [MapType; 3] = [MapType::PROG_ARRAY, MapType::CGROUP_STORAGE, MapType::PERCPU_CGROUP_STORAGE];
+
 /// What the kernel said.
 pub enum Said {
     /// It has no verdict, and why: a map or type could not be made, or the load was refused before it was verified.
@@ -103,10 +106,13 @@ impl Kernel {
             made.update(&[0; 4], &data, 0)?;
             made.freeze()?;
         }
+        let made = Rc::new(made);
+        if OWNED.contains(&create.map_type) {
+            return Ok(made);
+        }
         if self.maps.len() >= KEPT {
             self.maps.clear();
         }
-        let made = Rc::new(made);
         self.maps.insert(key, made.clone());
         Ok(made)
     }

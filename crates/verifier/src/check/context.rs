@@ -90,10 +90,11 @@ impl Env<'_> {
         }
         let valid = match r.kind {
             // The part that every socket has.
-            Kind::SockCommon => a.off >= 0 && self.socket_field("bpf_sock", a) && common(a.off),
-            Kind::Socket => self.socket_field("bpf_sock", a),
-            Kind::TcpSock => self.socket_field("bpf_tcp_sock", a),
-            _ => self.socket_field("bpf_xdp_sock", a),
+            Kind::SockCommon => common(a.off) && socket_field(a),
+            Kind::Socket => socket_field(a),
+            Kind::TcpSock => tcp_field(a),
+            // Only queue_id.
+            _ => a.off == 0 && a.size == 4,
         };
         if !valid {
             let m = format!("R{} invalid {word} access off={} size={}", a.ptr, a.off, a.size);
@@ -103,14 +104,6 @@ impl Env<'_> {
             self.set_unknown(dst);
         }
         Ok(())
-    }
-
-    fn socket_field(&self, name: &str, a: &Access) -> bool {
-        // Through a pointer any program may read what a socket program reads in its context.
-        let Some(c) = structure(name) else { return false };
-        let Ok(off) = u32::try_from(a.off) else { return false };
-        c.load(ProgType::CGROUP_SOCK, AttachType(0), off, a.size as u32).is_some()
-            || c.load(self.task.prog_type, self.task.attach_type, off, a.size as u32).is_some()
     }
 
     pub(crate) fn buffer_access(&mut self, r: &Reg, a: &Access, word: &str) -> Step {
@@ -136,6 +129,25 @@ impl Env<'_> {
         }
         Err(Stop::NotModelled("fields of a map's own structure".into()))
     }
+}
+
+/// A field of `struct bpf_sock`: through a pointer any program reads what socket programs read in their context at
+/// one hook or another.
+fn socket_field(a: &Access) -> bool {
+    let hooks = [
+        AttachType::CGROUP_INET_SOCK_CREATE,
+        AttachType::CGROUP_INET4_POST_BIND,
+        AttachType::CGROUP_INET6_POST_BIND,
+        AttachType::CGROUP_INET_SOCK_RELEASE,
+    ];
+    let (Some(c), Ok(off)) = (structure("bpf_sock"), u32::try_from(a.off)) else { return false };
+    hooks.into_iter().any(|hook| c.load(ProgType::CGROUP_SOCK, hook, off, a.size as u32).is_some())
+}
+
+/// A field of `struct bpf_tcp_sock`, of 112 bytes: all are words, but bytes_received and bytes_acked.
+fn tcp_field(a: &Access) -> bool {
+    let size = if matches!(a.off, 80 | 88) { 8 } else { 4 };
+    (0..112).contains(&a.off) && a.off % size == 0 && a.size == size as usize
 }
 
 /// Offsets of `struct bpf_sock` that are part of every socket: bound_dev_if, family, addresses, ports, state.

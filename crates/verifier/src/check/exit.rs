@@ -106,7 +106,7 @@ impl Env<'_> {
     }
 
     /// Back to the caller, or to the helper that called.
-    fn leave_function(&mut self) -> Step<usize> {
+    pub(super) fn leave_function(&mut self) -> Step<usize> {
         if self.cur.reg(0).kind == Kind::Stack {
             let m = "cannot return stack pointer to the caller";
             return Err(self.refuse(errno::EINVAL, "V0804", m));

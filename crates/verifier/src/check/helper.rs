@@ -34,13 +34,18 @@ fn shown(row: &HelperRow) -> String {
     format!("{}#{}", row.name, row.id.0)
 }
 
+/// Helpers that are there only in kernels that are built to inject errors (CONFIG_BPF_KPROBE_OVERRIDE), or that are
+/// not locked down: refused, as where they are not.
+const BY_CONFIGURATION: [H; 2] = [H::OVERRIDE_RETURN, H::PROBE_WRITE_USER];
+
 impl Env<'_> {
     fn helper_row(&self, id: i32) -> Step<&'static HelperRow> {
         let row = calls::helper(id).row().filter(|_| id > 0);
         let Some(row) = row else {
             return Err(self.refuse(errno::EINVAL, "V0509", format!("invalid func unknown#{id}")));
         };
-        if !row.id.allowed(self.task.prog_type, self.task.attach_type) {
+        let allowed = row.id.allowed(self.task.prog_type, self.task.attach_type);
+        if !allowed || BY_CONFIGURATION.contains(&row.id) {
             let m = format!("program of this type cannot use helper {}", shown(row));
             return Err(self.refuse(errno::EINVAL, "V0509", m));
         }

@@ -308,7 +308,7 @@ impl Env<'_> {
 /// A comparison of a packet pointer with the packet's end tells how many bytes are there.
 fn packet_ends(this: &mut State, other: &mut State, cond: Cond, dst: usize, src: usize) -> bool {
     let (d, s) = (*this.reg(dst), *this.reg(src));
-    let fresh = |r: &Reg| r.kind == Kind::Packet && r.off == 0 && r.val.var.equals(0) && r.range == 0;
+    let fresh = |r: &Reg| r.kind == Kind::Packet && r.off == 0 && r.val.var.equals(0);
     let dst_first =
         d.kind == Kind::Packet && s.kind == Kind::PacketEnd || d.kind == Kind::PacketMeta && fresh(&s);
     let src_first =

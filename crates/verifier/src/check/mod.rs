@@ -55,7 +55,7 @@ impl Env<'_> {
             Op::Store { .. } | Op::StoreRelease { .. } => self.store(op)?,
             Op::Atomic { .. } => self.atomic(op)?,
             Op::LoadImm { dst, source, imm } => self.load_imm(dst.index(), source, imm)?,
-            Op::LoadAbs { .. } | Op::LoadInd { .. } => self.load_packet(op)?,
+            Op::LoadAbs { .. } | Op::LoadInd { .. } => return self.load_packet(op),
             Op::Jump { off, .. } => {
                 self.jumps += 1;
                 return Ok(Next::At(crate::structure::target(self.pc, off)));

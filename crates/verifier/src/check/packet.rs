@@ -5,6 +5,7 @@ use skep_isa::Op;
 
 use super::memory::Access;
 use crate::env::Env;
+use crate::explore::Next;
 use crate::refusal::{Step, errno};
 use crate::state::{Kind, Reg};
 
@@ -62,7 +63,7 @@ impl Env<'_> {
     }
 
     /// LD_ABS and LD_IND.
-    pub(crate) fn load_packet(&mut self, op: Op) -> Step {
+    pub(crate) fn load_packet(&mut self, op: Op) -> Step<Next> {
         if !matches!(self.task.prog_type, P::SOCKET_FILTER | P::SCHED_CLS | P::SCHED_ACT) {
             let m = "BPF_LD_[ABS|IND] instructions not allowed for this program type";
             return Err(self.refuse(errno::EINVAL, "V0412", m));
@@ -81,7 +82,14 @@ impl Env<'_> {
             self.cur.top_mut().regs[r] = Reg::NOT_INIT;
         }
         self.set_unknown(0);
-        Ok(())
+        let next = self.pc + op.slots();
+        if self.cur.cur() == 0 {
+            return Ok(Next::At(next));
+        }
+        // Beyond the packet's end the function returns at once, with zero.
+        self.push_branch(next)?;
+        self.set_reg(0, Reg::constant(0));
+        self.leave_function().map(Next::At)
     }
 
     /// A pointer that must be passed or used as it was given.

@@ -36,7 +36,6 @@ static FOR_MAP: &[(M, &[H])] = &[
         &[
             H::SK_REDIRECT_MAP,
             H::SOCK_MAP_UPDATE,
-            H::MAP_DELETE_ELEM,
             H::MSG_REDIRECT_MAP,
             H::SK_SELECT_REUSEPORT,
             H::MAP_LOOKUP_ELEM,
@@ -47,7 +46,6 @@ static FOR_MAP: &[(M, &[H])] = &[
         &[
             H::SK_REDIRECT_HASH,
             H::SOCK_HASH_UPDATE,
-            H::MAP_DELETE_ELEM,
             H::MSG_REDIRECT_HASH,
             H::SK_SELECT_REUSEPORT,
             H::MAP_LOOKUP_ELEM,
@@ -102,10 +100,12 @@ static FOR_HELPER: &[(H, &[M])] = &[
     (H::CGRP_STORAGE_DELETE, &[M::CGRP_STORAGE]),
 ];
 
-/// Program types that may update a socket map, since they run where the socket is locked.
-fn updates_sockets(prog: P, attach: AttachType) -> bool {
+/// Program types that may change a socket map by the general helpers, since they run where the socket is locked.
+fn changes_sockets(helper: H, prog: P, attach: AttachType) -> bool {
     match prog {
         P::TRACING => attach == AttachType::TRACE_ITER,
+        // Connections come while these run: adding has helpers of its own, which look at the event.
+        P::SOCK_OPS => helper == H::MAP_DELETE_ELEM,
         P::SOCKET_FILTER
         | P::SCHED_CLS
         | P::SCHED_ACT
@@ -113,8 +113,6 @@ fn updates_sockets(prog: P, attach: AttachType) -> bool {
         | P::SK_REUSEPORT
         | P::FLOW_DISSECTOR
         | P::SK_LOOKUP => true,
-        // Connections come and go while these run: they may only add.
-        P::SOCK_OPS => false,
         _ => false,
     }
 }
@@ -124,8 +122,8 @@ pub(crate) fn compatible(map: M, helper: H, prog: P, attach: AttachType) -> bool
     let from_map = FOR_MAP.iter().find(|(m, _)| *m == map).is_none_or(|(_, helpers)| {
         helpers.contains(&helper)
             || matches!(map, M::SOCKMAP | M::SOCKHASH)
-                && helper == H::MAP_UPDATE_ELEM
-                && updates_sockets(prog, attach)
+                && matches!(helper, H::MAP_UPDATE_ELEM | H::MAP_DELETE_ELEM)
+                && changes_sockets(helper, prog, attach)
     });
     let from_helper =
         FOR_HELPER.iter().find(|(h, _)| *h == helper).is_none_or(|(_, maps)| maps.contains(&map));
