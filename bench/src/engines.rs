@@ -35,6 +35,7 @@ pub trait Engine {
 }
 
 pub struct Skep {
+    name: &'static str,
     image: skep_vm::Image,
     memory: skep_vm::Memory,
     machine: skep_vm::Machine,
@@ -56,19 +57,30 @@ impl skep_vm::Host for Helpers {
 }
 
 impl Skep {
-    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
+    pub fn new(insns: &[Insn], input: &[u8], engine: skep_vm::Engine) -> Self {
+        let name = if engine == skep_vm::Engine::Jit { "skep_jit" } else { "skep" };
         let mut memory = skep_vm::Memory::new(Endian::Little);
         let region = memory.add_bytes(input, skep_vm::Protection::ReadWrite).expect("input");
-        let image = skep_vm::Image::new(insns, &Helpers, &skep_vm::Options::default()).expect("image");
+        let image = skep_vm::Image::new(insns, &Helpers, &options(engine)).expect("image");
         let mut machine = skep_vm::Machine::new();
         machine.set_budget(1 << 40);
-        Self { image, memory, machine, input: region.base() }
+        Self { name, image, memory, machine, input: region.base() }
     }
+}
+
+/// Builds the image again and again: a compiler's time is what the JIT's takes beyond the interpreter's.
+pub fn skep_build(insns: &[Insn], engine: skep_vm::Engine) -> impl FnMut() {
+    let insns = insns.to_vec();
+    move || drop(skep_vm::Image::new(&insns, &Helpers, &options(engine)).expect("image"))
+}
+
+fn options(engine: skep_vm::Engine) -> skep_vm::Options {
+    skep_vm::Options { engine, ..skep_vm::Options::default() }
 }
 
 impl Engine for Skep {
     fn name(&self) -> &'static str {
-        "skep"
+        self.name
     }
 
     fn run(&mut self) -> u64 {
@@ -99,6 +111,34 @@ impl Engine for Rbpf {
         // SAFETY: the input was leaked for this engine alone.
         self.vm.execute_program(unsafe { &mut *self.input }).expect("rbpf")
     }
+}
+
+/// rbpf's compiler, which trusts the program.
+pub struct RbpfJit(Rbpf);
+
+impl RbpfJit {
+    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
+        let mut rbpf = Rbpf::new(insns, input);
+        rbpf.vm.jit_compile().expect("rbpf's jit");
+        Self(rbpf)
+    }
+}
+
+impl Engine for RbpfJit {
+    fn name(&self) -> &'static str {
+        "rbpf_jit"
+    }
+
+    fn run(&mut self) -> u64 {
+        // SAFETY: the input was leaked for this engine alone, and the program stays inside it.
+        unsafe { self.0.vm.execute_program_jit(&mut *self.0.input) }.expect("rbpf's jit")
+    }
+}
+
+/// Compiles with rbpf again and again.
+pub fn rbpf_build(insns: &[Insn]) -> impl FnMut() {
+    let mut vm = Rbpf::new(insns, &[]).vm;
+    move || vm.jit_compile().expect("rbpf's jit")
 }
 
 pub struct Context {

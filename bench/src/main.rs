@@ -5,7 +5,7 @@
 mod engines;
 mod programs;
 
-use engines::{Engine, Native, Rbpf, Sbpf, Skep};
+use engines::{Engine, Native, Rbpf, RbpfJit, Sbpf, Skep};
 use programs::{PROGRAMS, Program};
 use serde_json::json;
 
@@ -96,9 +96,13 @@ fn rows(args: &Args) -> Vec<Row> {
             continue;
         }
         let (insns, input) = (program.insns(), program.input());
-        let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Skep::new(&insns, &input))];
+        let mut engines: Vec<Box<dyn Engine>> = vec![
+            Box::new(Skep::new(&insns, &input, skep_vm::Engine::Interpreter)),
+            Box::new(Skep::new(&insns, &input, skep_vm::Engine::Jit)),
+        ];
         if !args.skep_alone {
             engines.push(Box::new(Rbpf::new(&insns, &input)));
+            engines.push(Box::new(RbpfJit::new(&insns, &input)));
             engines.push(Box::new(Sbpf::new(&insns, &input)));
         }
         if let Some(native) = library.as_ref().and_then(|l| Native::new(l, program.name, &input)) {
@@ -113,6 +117,41 @@ fn rows(args: &Args) -> Vec<Row> {
         rows.push(Row { program: program.name, times });
     }
     rows
+}
+
+/// Nanoseconds an instruction to make an image for the interpreter, for the JIT, and to compile with rbpf's; on a
+/// program of 600 instructions, medians of rounds that go through all three.
+fn compile_times(rounds: usize) -> [f64; 3] {
+    const INSNS: usize = 600;
+    // The arithmetic and the memory accesses of a hash, over and over. No longer than this: rbpf's compiler has a
+    // fixed page of 4 KiB for its code and panics beyond.
+    let round = "
+        r2 = *(u32 *)(r10 - 8)
+        r3 = r2
+        r3 <<= 13
+        r2 ^= r3
+        w3 >>= 17
+        r2 += r3
+        r4 = r3
+        r4 ^= r2
+        r0 += r2
+        *(u32 *)(r10 - 8) = r2\n";
+    let text = format!("*(u64 *)(r10 - 8) = 1\nr0 = 0\n{}exit", round.repeat(INSNS / 10));
+    let insns = skep_isa::asm::assemble(&text, skep_isa::asm::Dialect::Kernel).expect("text").insns;
+    let mut builds: [Box<dyn FnMut()>; 3] = [
+        Box::new(engines::skep_build(&insns, skep_vm::Engine::Interpreter)),
+        Box::new(engines::skep_build(&insns, skep_vm::Engine::Jit)),
+        Box::new(engines::rbpf_build(&insns)),
+    ];
+    let mut samples = [const { Vec::new() }; 3];
+    for _ in 0..rounds.max(1) {
+        for (build, times) in builds.iter_mut().zip(&mut samples) {
+            let start = thread_ns();
+            build();
+            times.push(thread_ns() - start);
+        }
+    }
+    samples.map(|times| median(times) as f64 / insns.len() as f64)
 }
 
 fn machine() -> String {
@@ -134,49 +173,58 @@ fn machine() -> String {
 
 fn table(rows: &[Row]) -> String {
     let mut out = String::from(
-        "| program | skep µs | rbpf µs | sbpf µs | native µs | skep / faster peer | skep / native |\n|---|---|---|---|---|---|---|\n",
+        "| program | skep µs | skep jit µs | rbpf µs | rbpf jit µs | sbpf µs | native µs | skep / faster interpreter | skep jit / rbpf jit | skep jit / native |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let cell = |v: Option<f64>, digits: usize| v.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
     for row in rows {
         let us = |engine| cell(row.time(engine).map(|t| t / 1000.0), 1);
-        let skep = row.time("skep");
-        let ratio = |other: Option<f64>| skep.zip(other).map(|(s, o)| s / o);
-        let (peer, native) = match row.program {
-            "empty" => (None, None),
-            _ => (ratio(row.fastest_peer()), ratio(row.time("native"))),
-        };
+        let ratio = |ours: &str, other: Option<f64>| row.time(ours).zip(other).map(|(s, o)| s / o);
+        let loops = row.program != "empty";
+        let peer = ratio("skep", row.fastest_peer()).filter(|_| loops);
+        let jits = ratio("skep_jit", row.time("rbpf_jit")).filter(|_| loops);
+        let native = ratio("skep_jit", row.time("native")).filter(|_| loops);
         out += &format!(
-            "| {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
             row.program,
             us("skep"),
+            us("skep_jit"),
             us("rbpf"),
+            us("rbpf_jit"),
             us("sbpf"),
             us("native"),
             cell(peer, 3),
+            cell(jits, 2),
             cell(native, 1)
         );
     }
     out
 }
 
-/// Geometric means of skep's time over the faster peer's and over native.
-fn summary(rows: &[Row]) -> (f64, f64) {
-    let loops = || rows.iter().filter(|r| r.program != "empty");
-    let over =
-        |other: fn(&Row) -> Option<f64>| geomean(loops().filter_map(|r| Some(r.time("skep")? / other(r)?)));
-    (over(Row::fastest_peer), over(|r| r.time("native")))
+/// Geometric mean over the loop programs of one engine's time in parts of another's.
+fn over(rows: &[Row], ours: &str, other: impl Fn(&Row) -> Option<f64>) -> f64 {
+    let loops = rows.iter().filter(|r| r.program != "empty");
+    geomean(loops.filter_map(|r| Some(r.time(ours)? / other(r)?)))
 }
 
 fn main() {
     let args = args();
     let rows = rows(&args);
-    let (peer, native) = summary(&rows);
+    let peer = over(&rows, "skep", Row::fastest_peer);
+    let native = over(&rows, "skep", |r| r.time("native"));
+    let jits = over(&rows, "skep_jit", |r| r.time("rbpf_jit"));
+    let jit_native = over(&rows, "skep_jit", |r| r.time("native"));
+    let rbpf_native = over(&rows, "rbpf_jit", |r| r.time("native"));
+    let [interp_build, jit_build, rbpf_build] = compile_times(args.rounds * 5);
     let value = json!({
         "schema": "skep.bench/1",
         "machine": machine(),
         "rounds": args.rounds,
         "geomean_over_faster_peer": peer,
         "geomean_over_native": native,
+        "geomean_jit_over_rbpf_jit": jits,
+        "geomean_jit_over_native": jit_native,
+        "geomean_rbpf_jit_over_native": rbpf_native,
+        "build_ns_per_insn": { "skep": interp_build, "skep_jit": jit_build, "rbpf_jit": rbpf_build },
         "programs": rows.iter().map(|r| json!({
             "name": r.program,
             "ns": r.times.iter().map(|(e, t)| (e.to_string(), json!(t))).collect::<serde_json::Map<_, _>>(),
@@ -187,8 +235,15 @@ fn main() {
     }
     if args.json {
         println!("{value:#}");
-    } else {
-        print!("{}", table(&rows));
-        println!("\n{}\ngeomean: skep / faster peer {peer:.3}, skep / native {native:.1}", machine());
+        return;
     }
+    print!("{}", table(&rows));
+    println!("\n{}", machine());
+    println!("geomean: skep / faster interpreter {peer:.3}, skep / native {native:.1}");
+    println!(
+        "geomean: skep jit / rbpf jit {jits:.2}, skep jit / native {jit_native:.2}, rbpf jit / native {rbpf_native:.2}"
+    );
+    println!(
+        "building 600 instructions, ns each: skep {interp_build:.0}, with the jit {jit_build:.0}, rbpf's jit {rbpf_build:.0}"
+    );
 }
