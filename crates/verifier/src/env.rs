@@ -11,6 +11,7 @@ use crate::state::{Frame, State, StateId, Step as PathStep};
 use crate::structure::{Aux, Slot, Subprog};
 use crate::task::{self, MapShape, Privilege, Task};
 use crate::trace::Trace;
+use crate::walk_log::WalkLog;
 
 /// What the rights of the loader allow.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +81,7 @@ pub(crate) struct Env<'t> {
     /// The instruction moved to another frame.
     pub(crate) leaves_chain: bool,
     /// What is logged, if anything is.
-    pub(crate) log: Option<String>,
+    pub(crate) log: Option<Box<WalkLog>>,
     /// Which way exploration went, if that is noted.
     pub(crate) trace: Option<Box<Trace>>,
     /// Maps of the task, then the shapes of their inner maps.

@@ -48,6 +48,7 @@ mod structure;
 mod task;
 mod trace;
 pub mod value;
+mod walk_log;
 
 pub use codes::{code, codes, reference};
 pub use env::Counts;
@@ -84,13 +85,20 @@ pub struct Outcome {
 
 /// Verifies a program.
 pub fn verify(task: &Task) -> Outcome {
-    decide(task, None).0
+    let mut kept = Kept::default();
+    decide(task, &mut kept)
 }
 
 /// Verifies a program, and logs every state on the way.
 pub fn verify_logged(task: &Task) -> (Outcome, String) {
-    let (outcome, log) = decide(task, Some(String::new()));
-    (outcome, log.unwrap_or_default())
+    let mut kept = Kept { log: Some(Box::default()), ..Kept::default() };
+    let outcome = decide(task, &mut kept);
+    let reason = match &outcome.verdict {
+        Verdict::Reject(r) => Some(r.message.as_str()),
+        _ => None,
+    };
+    let log = kept.log.map(|l| l.finish(reason, &outcome.counts)).unwrap_or_default();
+    (outcome, log)
 }
 
 /// The attach type that the kernel takes where none is given to types that had none at first.
@@ -103,23 +111,20 @@ fn default_attach_type(task: &Task) -> Option<AttachType> {
     }
 }
 
-fn decide(task: &Task, log: Option<String>) -> (Outcome, Option<String>) {
-    let mut kept = Kept { log, ..Kept::default() };
-    let filled = default_attach_type(task).map(|attach_type| Task { attach_type, ..task.clone() });
-    let task = filled.as_ref().unwrap_or(task);
-    let verdict = match run(task, &mut kept) {
+fn decide(task: &Task, kept: &mut Kept) -> Outcome {
+    let verdict = match run(task, kept) {
         Ok(()) => Verdict::Accept,
         Err(Stop::Refused(r)) => Verdict::Reject(r),
         Err(Stop::NotModelled(what)) => Verdict::NotModelled(what),
     };
-    (Outcome { verdict, counts: kept.counts }, kept.log)
+    Outcome { verdict, counts: kept.counts }
 }
 
 /// What is carried out of a verification besides its verdict.
 #[derive(Default)]
 struct Kept {
     counts: Counts,
-    log: Option<String>,
+    log: Option<Box<walk_log::WalkLog>>,
     trace: Option<Box<trace::Trace>>,
 }
 
@@ -127,6 +132,8 @@ struct Kept {
 const MAX_LEN: usize = 1_000_000;
 
 fn run(task: &Task, kept: &mut Kept) -> Step {
+    let filled = default_attach_type(task).map(|attach_type| Task { attach_type, ..task.clone() });
+    let task = filled.as_ref().unwrap_or(task);
     if task.insns.is_empty() || task.insns.len() > MAX_LEN {
         let r = Refusal {
             errno: errno::E2BIG,

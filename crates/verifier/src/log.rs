@@ -7,6 +7,7 @@ use crate::env::Env;
 use crate::state::{ADD_CONST, Byte, Frame, Kind, Reg, State};
 use crate::task::MapShape;
 use crate::value::Scalar;
+use crate::walk_log::Shown;
 
 use std::sync::Arc;
 
@@ -110,16 +111,17 @@ impl Env<'_> {
         format!("{head}({})", parts.join(","))
     }
 
-    fn show_frame(&self, f: &Frame) -> String {
+    fn show_frame(&self, f: &Frame, shown: Shown) -> String {
         let mut s = String::new();
         if f.frameno != 0 {
             let _ = write!(s, " frame{}:", f.frameno);
         }
-        for (i, r) in f.regs.iter().enumerate().filter(|(_, r)| r.kind != Kind::NotInit) {
+        let regs = f.regs.iter().enumerate().filter(|(i, _)| shown.regs >> i & 1 != 0);
+        for (i, r) in regs.filter(|(_, r)| r.kind != Kind::NotInit) {
             let _ = write!(s, " R{i}={}", self.show_reg(f.frameno, r));
         }
         for (i, slot) in f.stack.iter().enumerate() {
-            if slot.bytes.iter().all(|b| *b == Byte::Invalid) {
+            if shown.slots >> i & 1 == 0 || slot.bytes.iter().all(|b| *b == Byte::Invalid) {
                 continue;
             }
             let text = |bytes: &[Byte]| -> String {
@@ -145,9 +147,9 @@ impl Env<'_> {
         s
     }
 
-    /// The whole state of the running frame.
-    pub(crate) fn show_state(&self, state: &State) -> String {
-        let mut s = self.show_frame(state.top());
+    /// A part of the state of the running frame.
+    pub(crate) fn show_state(&self, state: &State, shown: Shown) -> String {
+        let mut s = self.show_frame(state.top(), shown);
         let refs: Vec<String> = state.holds.list.iter().map(|h| h.id.to_string()).collect();
         if !refs.is_empty() {
             let _ = write!(s, " refs={}", refs.join(","));
@@ -159,17 +161,5 @@ impl Env<'_> {
             s += " async_cb";
         }
         s
-    }
-
-    /// A line of the log, where one is kept.
-    pub(crate) fn log(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.log.is_none() {
-            return;
-        }
-        let line = line(self);
-        if let Some(log) = &mut self.log {
-            log.push_str(&line);
-            log.push('\n');
-        }
     }
 }

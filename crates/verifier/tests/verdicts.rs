@@ -144,12 +144,11 @@ fn what_is_not_modelled_is_neither_accepted_nor_refused() {
 fn the_log_writes_states_as_the_kernel_does() {
     let t = task(ProgType::XDP, "r0 = *(u32 *)(r1 + 16)\nr0 &= 7\n*(u64 *)(r10 - 8) = r0\nexit");
     let (_, log) = verify_logged(&t);
-    let last = log.lines().last().unwrap();
-    assert_eq!(
-        last,
-        "3: R0=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7)) R1=ctx() R10=fp0 \
-         fp-8=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))"
-    );
+    let number = "scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))";
+    let store = log.lines().find(|l| l.starts_with("2: ")).unwrap();
+    assert_eq!(store, format!("2: (7b) *(u64 *)(r10 -8) = r0         ; R0={number} R10=fp0 fp-8={number}"));
+    assert!(log.starts_with("0: R1=ctx() R10=fp0\n0: (61) r0 = *(u32 *)(r1 +16)         ; R0="), "{log}");
+    assert!(log.lines().last().unwrap().starts_with("processed 4 insns"), "{log}");
 }
 
 /// The verdict on a program of another type, with its map of another type.

@@ -188,7 +188,7 @@ impl Fixer<'_> {
         let bytes = super::words::bytes(step);
         vec![self.before(
             self.end,
-            &format!("check that {bytes} from r{} on are in the packet", place.reg),
+            &format!("check that the packet has {bytes} from r{} on", place.reg),
             lines,
         )]
     }

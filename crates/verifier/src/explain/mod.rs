@@ -132,14 +132,13 @@ fn with_fix(mut d: Diagnostic, places: &Places, fix: fix::Proposal) -> Diagnosti
             (d.sources.len() - 1, at)
         }
     };
-    let indent = match places.asm() {
-        Some((text, _)) => {
-            let line = text.text[..span].rfind('\n').map_or(0, |n| n + 1);
-            text.text[line..span].to_owned()
-        }
-        None => String::new(),
-    };
-    let replacement: String = fix.lines.iter().map(|l| format!("{l}\n{indent}")).collect();
+    // Whole lines are put in before the instruction's, as far in as it is.
+    let text = &d.sources[source].text;
+    let line = text.get(..span).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+    let before = text.get(line..span).unwrap_or_default();
+    // A label may stand before the instruction.
+    let (span, indent) = if before.trim().is_empty() { (line, before) } else { (span, "") };
+    let replacement: String = fix.lines.iter().map(|l| format!("{indent}{l}\n")).collect();
     d.fix = Some(Fix { title: fix.title, source, span: span..span, replacement });
     d
 }

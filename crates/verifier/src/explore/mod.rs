@@ -78,7 +78,7 @@ impl Env<'_> {
         self.cur.last_insn = self.prev_pc;
         self.cur.insn = self.pc;
         if self.aux[self.pc].prune_point && self.visit_state()? {
-            self.log(|e| format!("{}: safe", e.pc));
+            self.log_safe();
             return Ok(false);
         }
         if self.aux[self.pc].jmp_point {
@@ -88,7 +88,7 @@ impl Env<'_> {
         if let Some(t) = &mut self.trace {
             t.step(self.pc, &self.cur);
         }
-        self.log(|e| format!("{}:{}", e.pc, e.show_state(&e.cur)));
+        self.log_insn();
         self.stack_live.begin(&self.cur, self.pc, &self.subprogs);
         let next = self.check_insn()?;
         // What a call writes is what its callee writes on every path, known when those have ended.
@@ -98,6 +98,7 @@ impl Env<'_> {
             self.stack_live.commit();
         }
         self.prev_pc = self.pc;
+        self.log_branch();
         match next {
             Next::At(pc) => {
                 self.pc = pc;
@@ -119,7 +120,7 @@ impl Env<'_> {
         if let Some(t) = &mut self.trace {
             t.resume(p.tip);
         }
-        self.log(|e| format!("\nfrom {} to {}:", e.prev_pc as i64, e.pc));
+        self.log_from();
         Ok(true)
     }
 
