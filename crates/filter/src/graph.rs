@@ -1,0 +1,172 @@
+//! A finished filter as a graph of numbered blocks, and its layout as instructions.
+//!
+//! Walks are iterative: a filter of ten thousand terms is a graph that deep.
+
+use skep_isa::classic::Insn;
+
+use crate::code;
+use crate::ir::{BlockId, Ir, Stmt, StmtId};
+
+/// No successor: the block returns.
+pub(crate) const NONE: usize = usize::MAX;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) stmts: Vec<StmtId>,
+    pub(crate) code: u16,
+    pub(crate) k: u32,
+    pub(crate) jt: usize,
+    pub(crate) jf: usize,
+    /// The jump is too far for eight bits and goes by way of a `ja`.
+    long_jt: bool,
+    long_jf: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) stmts: Vec<Stmt>,
+    pub(crate) root: usize,
+}
+
+impl Graph {
+    /// Numbers what can be reached from `root`, depth first, the true side first.
+    pub(crate) fn new(ir: Ir, root: BlockId) -> Graph {
+        let mut number = vec![NONE; ir.blocks.len()];
+        let mut order = Vec::new();
+        let mut stack = vec![root];
+        while let Some(id) = stack.pop() {
+            if number[id] != NONE {
+                continue;
+            }
+            number[id] = order.len();
+            order.push(id);
+            stack.extend(ir.blocks[id].jf);
+            stack.extend(ir.blocks[id].jt);
+        }
+        let find = |to: Option<BlockId>| to.map_or(NONE, |id| number[id]);
+        let nodes = order
+            .iter()
+            .map(|&id| &ir.blocks[id])
+            .map(|b| Node {
+                stmts: b.stmts.clone(),
+                code: b.code,
+                k: b.k,
+                jt: find(b.jt),
+                jf: find(b.jf),
+                long_jt: false,
+                long_jf: false,
+            })
+            .collect();
+        Graph { nodes, stmts: ir.stmts, root: 0 }
+    }
+
+    /// The reachable blocks, each after its successors; `true_first` says which side is walked first.
+    pub(crate) fn postorder(&self, true_first: bool) -> Vec<usize> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut stack = vec![(self.root, false)];
+        while let Some((at, done)) = stack.pop() {
+            if done {
+                order.push(at);
+                continue;
+            }
+            if at == NONE || seen[at] {
+                continue;
+            }
+            seen[at] = true;
+            stack.push((at, true));
+            let node = &self.nodes[at];
+            let (first, second) = if true_first { (node.jt, node.jf) } else { (node.jf, node.jt) };
+            stack.push((second, false));
+            stack.push((first, false));
+        }
+        order
+    }
+
+    pub(crate) fn live(&self, stmts: &[StmtId]) -> usize {
+        stmts.iter().filter(|&&s| self.stmts[s].code != code::NOP).count()
+    }
+
+    /// The instructions, laid out from the end, false sides last.
+    pub(crate) fn emit(&mut self) -> Result<Vec<Insn>, String> {
+        let order = self.postorder(false);
+        loop {
+            if let Some(insns) = self.try_emit(&order)? {
+                return Ok(insns);
+            }
+        }
+    }
+
+    /// None where a jump turned out to be long: its block has grown, and the layout begins again.
+    fn try_emit(&mut self, order: &[usize]) -> Result<Option<Vec<Insn>>, String> {
+        let extra = |n: &Node| usize::from(n.long_jt) + usize::from(n.long_jf);
+        let total: usize = order.iter().map(|&n| self.live(&self.nodes[n].stmts) + 1 + extra(&self.nodes[n])).sum();
+        let mut out = vec![Insn { code: 0, jt: 0, jf: 0, k: 0 }; total];
+        let mut offset = vec![0usize; self.nodes.len()];
+        let mut tail = total;
+        for &at in order {
+            let slen = self.live(&self.nodes[at].stmts);
+            tail -= slen + 1 + extra(&self.nodes[at]);
+            offset[at] = tail;
+            self.emit_stmts(at, slen, &mut out[tail..])?;
+            let node = &mut self.nodes[at];
+            let end = tail + slen;
+            out[end].code = node.code;
+            out[end].k = node.k;
+            if node.jt == NONE {
+                continue;
+            }
+            let mut jumps = 0usize;
+            for (to, long, is_true) in [(node.jt, &mut node.long_jt, true), (node.jf, &mut node.long_jf, false)] {
+                let off = offset[to] - end - 1;
+                let near = match u8::try_from(off) {
+                    Ok(near) => near,
+                    Err(_) if !*long => {
+                        *long = true;
+                        return Ok(None);
+                    }
+                    Err(_) => {
+                        let near = jumps as u8;
+                        jumps += 1;
+                        let k = u32::try_from(off - jumps).map_err(|_| String::from("the filter is too long"))?;
+                        out[end + jumps] = Insn { code: code::JMP | code::JA, jt: 0, jf: 0, k };
+                        near
+                    }
+                };
+                *(if is_true { &mut out[end].jt } else { &mut out[end].jf }) = near;
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// The statements before a block's test. Jumps among them are by statement, and their reach is counted over the list
+    /// as it stands, removed statements included, as libpcap counts it.
+    fn emit_stmts(&self, at: usize, slen: usize, out: &mut [Insn]) -> Result<(), String> {
+        let stmts = &self.nodes[at].stmts;
+        let places = &stmts[..slen.min(stmts.len())];
+        let mut off = 0;
+        for &id in stmts {
+            let s = &self.stmts[id];
+            if s.code == code::NOP {
+                continue;
+            }
+            out[off].code = s.code;
+            out[off].k = s.k;
+            let jumps = code::class(s.code) == code::JMP && s.code != (code::JMP | code::JA);
+            if jumps && off + 2 != slen {
+                out[off].jt = local_jump(places, s.jt, off)?;
+                out[off].jf = local_jump(places, s.jf, off)?;
+            }
+            off += 1;
+        }
+        Ok(())
+    }
+}
+
+fn local_jump(places: &[StmtId], to: Option<StmtId>, off: usize) -> Result<u8, String> {
+    let error = |what: &str| format!("{what} for block-local relative jump: off={off}");
+    let to = to.ok_or_else(|| error("no jmp destination"))?;
+    let place = places.iter().position(|&s| s == to).ok_or_else(|| error("no destination found"))?;
+    place.checked_sub(off + 1).and_then(|n| u8::try_from(n).ok()).ok_or_else(|| error("out-of-range jump"))
+}
