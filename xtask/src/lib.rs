@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod examples;
+pub mod filter_oracle;
 pub mod generate;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod oracle;

@@ -69,6 +69,15 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
     },
+    /// Hold the filter compiler to libpcap's test suite, kept outside of the project as JSON lines
+    FilterOracle {
+        /// The file: one test an object, one a line
+        #[arg(long, value_name = "FILE")]
+        data: std::path::PathBuf,
+        /// A folder with the hosts, networks and ethers that the suite wants
+        #[arg(long, value_name = "DIR")]
+        names: Option<std::path::PathBuf>,
+    },
 }
 
 /// How many differences and refusals are shown.
@@ -111,6 +120,7 @@ fn main() -> ExitCode {
         Command::Gen { check } => generate(&root, check),
         Command::Diff { programs, seed } => differ(programs, seed),
         Command::Examples { check } => examples(&root, check),
+        Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),
     };
@@ -176,4 +186,10 @@ fn oracle(options: xtask::oracle::Options) -> Done {
     let report = xtask::oracle::run(&options)?;
     print!("{report}");
     Ok(report.agrees())
+}
+
+fn filter_oracle(data: &std::path::Path, names: Option<&std::path::Path>) -> Done {
+    let tally = xtask::filter_oracle::run(data, names)?;
+    print!("{tally}");
+    Ok(tally.passed())
 }

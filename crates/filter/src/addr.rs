@@ -86,13 +86,14 @@ pub(crate) enum NotANumber {
 
 /// Decimal, `0x` hex or octal with a leading zero, as C writes them.
 pub(crate) fn number(text: &str) -> Result<u32, NotANumber> {
-    let (digits, radix, name, not) = if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        (hex, 16, "hexadecimal", NotANumber::Hex)
-    } else if let Some(octal) = text.strip_prefix('0') {
-        (octal, 8, "octal", NotANumber::Octal)
-    } else {
-        (text, 10, "decimal", NotANumber::Decimal)
-    };
+    let (digits, radix, name, not) =
+        if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            (hex, 16, "hexadecimal", NotANumber::Hex)
+        } else if let Some(octal) = text.strip_prefix('0') {
+            (octal, 8, "octal", NotANumber::Octal)
+        } else {
+            (text, 10, "decimal", NotANumber::Decimal)
+        };
     let mut n = 0u32;
     for c in digits.chars() {
         let digit = c.to_digit(radix).ok_or(not)?;

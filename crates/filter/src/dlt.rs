@@ -214,7 +214,11 @@ static ROWS: &[(u16, &str, &str)] = &[
     (238, "JUNIPER_ATM_CEMIC", "Juniper ATM CEMIC"),
     (239, "NFLOG", "Linux netfilter log messages"),
     (240, "NETANALYZER", "Ethernet with Hilscher netANALYZER pseudo-header"),
-    (241, "NETANALYZER_TRANSPARENT", "Ethernet with Hilscher netANALYZER pseudo-header and with preamble and SFD"),
+    (
+        241,
+        "NETANALYZER_TRANSPARENT",
+        "Ethernet with Hilscher netANALYZER pseudo-header and with preamble and SFD",
+    ),
     (242, "IPOIB", "RFC 4391 IP-over-InfiniBand"),
     (243, "MPEG_2_TS", "MPEG-2 transport stream"),
     (244, "NG40", "ng40 protocol tester Iub/Iur"),

@@ -53,7 +53,11 @@ impl Error {
 
     /// With the expression and a mark under the part at fault.
     pub fn diagnostic(&self, expression: &str) -> Diagnostic {
-        Diagnostic::error(self.message.clone()).source(Source::new("filter", expression)).primary(0, self.span(), "here")
+        Diagnostic::error(self.message.clone()).source(Source::new("filter", expression)).primary(
+            0,
+            self.span(),
+            "here",
+        )
     }
 }
 

@@ -101,7 +101,8 @@ impl Graph {
     /// None where a jump turned out to be long: its block has grown, and the layout begins again.
     fn try_emit(&mut self, order: &[usize]) -> Result<Option<Vec<Insn>>, String> {
         let extra = |n: &Node| usize::from(n.long_jt) + usize::from(n.long_jf);
-        let total: usize = order.iter().map(|&n| self.live(&self.nodes[n].stmts) + 1 + extra(&self.nodes[n])).sum();
+        let total: usize =
+            order.iter().map(|&n| self.live(&self.nodes[n].stmts) + 1 + extra(&self.nodes[n])).sum();
         let mut out = vec![Insn { code: 0, jt: 0, jf: 0, k: 0 }; total];
         let mut offset = vec![0usize; self.nodes.len()];
         let mut tail = total;
@@ -118,7 +119,9 @@ impl Graph {
                 continue;
             }
             let mut jumps = 0usize;
-            for (to, long, is_true) in [(node.jt, &mut node.long_jt, true), (node.jf, &mut node.long_jf, false)] {
+            for (to, long, is_true) in
+                [(node.jt, &mut node.long_jt, true), (node.jf, &mut node.long_jf, false)]
+            {
                 let off = offset[to] - end - 1;
                 let near = match u8::try_from(off) {
                     Ok(near) => near,
@@ -129,7 +132,8 @@ impl Graph {
                     Err(_) => {
                         let near = jumps as u8;
                         jumps += 1;
-                        let k = u32::try_from(off - jumps).map_err(|_| String::from("the filter is too long"))?;
+                        let k =
+                            u32::try_from(off - jumps).map_err(|_| String::from("the filter is too long"))?;
                         out[end + jumps] = Insn { code: code::JMP | code::JA, jt: 0, jf: 0, k };
                         near
                     }

@@ -18,7 +18,7 @@ pub struct Ports {
 pub trait Names {
     /// All addresses of a host; none if it is not known.
     fn host(&self, name: &str) -> Vec<IpAddr>;
-    /// A network's number, in host order and without trailing zero bytes (getnetbyname's `n_net`).
+    /// A network's number in host order: of the parts that are written, as getnetbyname has it (10.1 is 0xa01).
     fn network(&self, name: &str) -> Option<u32>;
     /// A host's Ethernet address.
     fn ether(&self, name: &str) -> Option<[u8; 6]>;
@@ -40,26 +40,70 @@ pub struct Database {
 
 /// Known without a file: IANA's numbers of the protocols that filters name most.
 static PROTOCOLS: &[(&str, u8)] = &[
-    ("ip", 0), ("icmp", 1), ("igmp", 2), ("ipencap", 4), ("tcp", 6), ("egp", 8), ("igp", 9), ("udp", 17), ("dccp", 33),
-    ("ipv6", 41), ("ipv6-route", 43), ("ipv6-frag", 44), ("rsvp", 46), ("gre", 47), ("esp", 50), ("ah", 51),
-    ("ipv6-icmp", 58), ("ipv6-nonxt", 59), ("ipv6-opts", 60), ("eigrp", 88), ("ospf", 89), ("pim", 103),
-    ("ipcomp", 108), ("vrrp", 112), ("l2tp", 115), ("isis", 124), ("sctp", 132), ("udplite", 136),
+    ("ip", 0),
+    ("icmp", 1),
+    ("igmp", 2),
+    ("ipencap", 4),
+    ("tcp", 6),
+    ("egp", 8),
+    ("igp", 9),
+    ("udp", 17),
+    ("dccp", 33),
+    ("ipv6", 41),
+    ("ipv6-route", 43),
+    ("ipv6-frag", 44),
+    ("rsvp", 46),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("ipv6-icmp", 58),
+    ("ipv6-nonxt", 59),
+    ("ipv6-opts", 60),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("pim", 103),
+    ("ipcomp", 108),
+    ("vrrp", 112),
+    ("l2tp", 115),
+    ("isis", 124),
+    ("sctp", 132),
+    ("udplite", 136),
 ];
 
 /// Known without a file: port, over TCP, over UDP.
 static SERVICES: &[(&str, u16, bool, bool)] = &[
-    ("ftp-data", 20, true, false), ("ftp", 21, true, false), ("ssh", 22, true, false), ("telnet", 23, true, false),
-    ("smtp", 25, true, false), ("domain", 53, true, true), ("bootps", 67, false, true), ("bootpc", 68, false, true),
-    ("tftp", 69, false, true), ("http", 80, true, false), ("www", 80, true, false), ("pop3", 110, true, false),
-    ("sunrpc", 111, true, true), ("ntp", 123, false, true), ("imap2", 143, true, false), ("snmp", 161, true, true),
-    ("bgp", 179, true, false), ("ldap", 389, true, true), ("https", 443, true, true), ("syslog", 514, false, true),
-    ("imaps", 993, true, false), ("nfs", 2049, true, true), ("mysql", 3306, true, false),
-    ("postgresql", 5432, true, false), ("sip", 5060, true, true),
+    ("ftp-data", 20, true, false),
+    ("ftp", 21, true, false),
+    ("ssh", 22, true, false),
+    ("telnet", 23, true, false),
+    ("smtp", 25, true, false),
+    ("domain", 53, true, true),
+    ("bootps", 67, false, true),
+    ("bootpc", 68, false, true),
+    ("tftp", 69, false, true),
+    ("http", 80, true, false),
+    ("www", 80, true, false),
+    ("pop3", 110, true, false),
+    ("sunrpc", 111, true, true),
+    ("ntp", 123, false, true),
+    ("imap2", 143, true, false),
+    ("snmp", 161, true, true),
+    ("bgp", 179, true, false),
+    ("ldap", 389, true, true),
+    ("https", 443, true, true),
+    ("syslog", 514, false, true),
+    ("imaps", 993, true, false),
+    ("nfs", 2049, true, true),
+    ("mysql", 3306, true, false),
+    ("postgresql", 5432, true, false),
+    ("sip", 5060, true, true),
 ];
 
 /// Lines without comments, as fields.
 fn fields(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.lines().map(|l| l.split('#').next().unwrap_or("").split_whitespace().collect()).filter(|f: &Vec<_>| f.len() > 1)
+    text.lines()
+        .map(|l| l.split('#').next().unwrap_or("").split_whitespace().collect())
+        .filter(|f: &Vec<_>| f.len() > 1)
 }
 
 impl Database {
@@ -80,11 +124,9 @@ impl Database {
     /// Adds the text of networks(5).
     pub fn networks(mut self, text: &str) -> Database {
         for line in fields(text) {
-            let Some((mut number, _)) = crate::addr::ipv4_prefix(line[1]) else { continue };
-            while number != 0 && number & 0xff == 0 {
-                number >>= 8;
-            }
-            let names = line.iter().enumerate().filter(|&(i, _)| i != 1).map(|(_, name)| (name.to_string(), number));
+            let Some((number, _)) = crate::addr::ipv4_prefix(line[1]) else { continue };
+            let names =
+                line.iter().enumerate().filter(|&(i, _)| i != 1).map(|(_, name)| (name.to_string(), number));
             self.networks.extend(names);
         }
         self
@@ -139,7 +181,9 @@ impl Names for Database {
     }
 
     fn ports(&self, name: &str) -> Ports {
-        let find = |tcp: bool| self.services.iter().find(|(n, _, t)| n == name && *t == tcp).map(|&(_, port, _)| port);
+        let find = |tcp: bool| {
+            self.services.iter().find(|(n, _, t)| n == name && *t == tcp).map(|&(_, port, _)| port)
+        };
         let known = Ports { tcp: find(true), udp: find(false) };
         if known != Ports::default() {
             return known;
@@ -156,9 +200,20 @@ impl Names for Database {
 
 /// The EtherTypes that `link proto` knows by name.
 static ETHERTYPES: &[(&str, u16)] = &[
-    ("aarp", 0x80f3), ("arp", 0x0806), ("atalk", 0x809b), ("decnet", 0x6003), ("ip", 0x0800), ("ip6", 0x86dd),
-    ("lat", 0x6004), ("lldp", 0x88cc), ("loopback", 0x9000), ("mopdl", 0x6001), ("moprc", 0x6002), ("rarp", 0x8035),
-    ("sca", 0x6007), ("slow", 0x8809),
+    ("aarp", 0x80f3),
+    ("arp", 0x0806),
+    ("atalk", 0x809b),
+    ("decnet", 0x6003),
+    ("ip", 0x0800),
+    ("ip6", 0x86dd),
+    ("lat", 0x6004),
+    ("lldp", 0x88cc),
+    ("loopback", 0x9000),
+    ("mopdl", 0x6001),
+    ("moprc", 0x6002),
+    ("rarp", 0x8035),
+    ("sca", 0x6007),
+    ("slow", 0x8809),
 ];
 
 /// The service access points that `link proto` knows by name.

@@ -15,7 +15,7 @@ const BANNED: &[(&str, &str)] = &[
 const BANNED_ALONE: &[(&str, &[&str], &str)] = &[
     (
         "session",
-        &["probe", "tcp", "fsession", "http", "session id"],
+        &["probe", "tcp", "fsession", "http", "session id", "pppoe"],
         "how it was made is no part of the project",
     ),
     ("sessions", &["probe", "tcp", "fsession", "http"], "how it was made is no part of the project"),

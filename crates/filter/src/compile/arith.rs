@@ -1,7 +1,9 @@
 //! Arithmetic: expressions over numbers, the packet's length and its bytes, each result in a memory word.
 
 use super::{Compiler, IP6_HDRLEN, Rel, Res};
-use crate::code::{ADD, ALU, B, DIV, H, IMM, IND, LD, LDX, LEN, LSH, MEM, MISC, MOD, NEG, RSH, ST, TAX, W, X};
+use crate::code::{
+    ADD, ALU, B, DIV, H, IMM, IND, LD, LDX, LEN, LSH, MEM, MISC, MOD, NEG, RSH, ST, TAX, W, X,
+};
 use crate::dlt::Dlt;
 use crate::error::fail;
 use crate::ir::{BlockId, StmtId};
@@ -111,8 +113,10 @@ impl Compiler<'_> {
     fn load_base(&mut self, proto: Proto) -> Res<(Vec<StmtId>, u32, Option<BlockId>)> {
         match (proto, proto.layer()) {
             (Proto::Radio, _) => {
-                let has_radio =
-                    matches!(self.linktype, Dlt::IEEE802_11_RADIO_AVS | Dlt::IEEE802_11_RADIO | Dlt::PRISM_HEADER);
+                let has_radio = matches!(
+                    self.linktype,
+                    Dlt::IEEE802_11_RADIO_AVS | Dlt::IEEE802_11_RADIO | Dlt::PRISM_HEADER
+                );
                 if !has_radio {
                     return Err("radio information not present in capture".into());
                 }
@@ -154,4 +158,3 @@ impl Compiler<'_> {
 fn no_index<T>(proto: Proto) -> Res<T> {
     fail!("'{}' does not support the index operation", proto.keyword())
 }
-

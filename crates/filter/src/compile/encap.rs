@@ -1,7 +1,9 @@
 //! Tunnels over UDP: Geneve (RFC 8926) and VXLAN (RFC 7348). What follows in the expression looks at the inner packet.
 
 use super::{Compiler, IP6_HDRLEN, Offset, Rel, Res, at_most, port};
-use crate::code::{ADD, ALU, AND, B, H, IMM, IND, JEQ, JMP, K, LD, LDX, MEM, MISC, MUL, ST, STX, TAX, TXA, W, X};
+use crate::code::{
+    ADD, ALU, AND, B, H, IMM, IND, JEQ, JMP, K, LD, LDX, MEM, MISC, MUL, ST, STX, TAX, TXA, W, X,
+};
 use crate::dlt::Dlt;
 use crate::ir::{BlockId, StmtId};
 use crate::qual::Dir;
@@ -94,29 +96,35 @@ impl Compiler<'_> {
         self.append(&mut s, &[(ALU | ADD | K, udp_payload), (MISC | TAX, 0), (ALU | ADD | K, 2)]);
         self.off_linktype = self.variable()?;
         let linktype = self.off_linktype.reg.unwrap_or(0);
-        self.append(&mut s, &[
-            (ST, linktype),
-            (LD | IND | B, 0),
-            (ALU | AND | K, 0x3f),
-            (ALU | MUL | K, 4),
-            (ALU | ADD | K, 8),
-            (ALU | ADD | X, 0),
-        ]);
+        self.append(
+            &mut s,
+            &[
+                (ST, linktype),
+                (LD | IND | B, 0),
+                (ALU | AND | K, 0x3f),
+                (ALU | MUL | K, 4),
+                (ALU | ADD | K, 8),
+                (ALU | ADD | X, 0),
+            ],
+        );
         let linkhdr = self.variable()?;
         self.push_linkhdr(Dlt::EN10MB, linkhdr);
         let linkhdr = linkhdr.reg.unwrap_or(0);
         self.no_optimize = true;
-        self.append(&mut s, &[
-            (ST, linkhdr),
-            (LD | IND | H, 2),
-            (LDX | MEM, linkhdr),
-            (JMP | JEQ | K, ETHERTYPE_TEB),
-            (MISC | TXA, 0),
-            (ALU | ADD | K, 12),
-            (ST, linktype),
-            (ALU | ADD | K, 2),
-            (MISC | TAX, 0),
-        ]);
+        self.append(
+            &mut s,
+            &[
+                (ST, linkhdr),
+                (LD | IND | H, 2),
+                (LDX | MEM, linkhdr),
+                (JMP | JEQ | K, ETHERTYPE_TEB),
+                (MISC | TXA, 0),
+                (ALU | ADD | K, 12),
+                (ST, linktype),
+                (ALU | ADD | K, 2),
+                (MISC | TAX, 0),
+            ],
+        );
         let test = s[s.len() - 6];
         self.off_linkpl = self.variable()?;
         self.append(&mut s, &[(STX, self.off_linkpl.reg.unwrap_or(0))]);

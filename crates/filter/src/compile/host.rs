@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{
-    Compiler, ETHERTYPE_ARP, ETHERTYPE_DECNET, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_RARP, Rel, Res, invalid_proto,
-    invalid_qual, not_wlan_only,
+    Compiler, ETHERTYPE_ARP, ETHERTYPE_DECNET, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_RARP, Rel, Res,
+    invalid_proto, invalid_qual, not_wlan_only,
 };
 use crate::code::{B, H, W};
 use crate::error::fail;

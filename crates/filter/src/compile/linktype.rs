@@ -1,8 +1,9 @@
 //! Tests of the link layer's protocol field: is this packet IP, ARP, IPX...?
 
 use super::{
-    Compiler, ETHERMTU, ETHERTYPE_AARP, ETHERTYPE_ARP, ETHERTYPE_ATALK, ETHERTYPE_DECNET, ETHERTYPE_IP, ETHERTYPE_IPV6,
-    ETHERTYPE_IPX, ETHERTYPE_RARP, Rel, Res, SAP_IP, SAP_IPX, SAP_ISO, SAP_NETBEUI, SAP_STP, at_most,
+    Compiler, ETHERMTU, ETHERTYPE_AARP, ETHERTYPE_ARP, ETHERTYPE_ATALK, ETHERTYPE_DECNET, ETHERTYPE_IP,
+    ETHERTYPE_IPV6, ETHERTYPE_IPX, ETHERTYPE_RARP, Rel, Res, SAP_IP, SAP_IPX, SAP_ISO, SAP_NETBEUI, SAP_STP,
+    at_most,
 };
 use crate::ByteOrder;
 use crate::code::{B, H, W};
@@ -21,8 +22,13 @@ const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
 
 /// ARCnet's codes for EtherTypes (RFC 1201, RFC 2497).
-static ARCNET: &[(u32, u32)] =
-    &[(ETHERTYPE_IPV6, 0xc4), (ETHERTYPE_IP, 212), (ETHERTYPE_ARP, 213), (ETHERTYPE_RARP, 214), (ETHERTYPE_ATALK, 221)];
+static ARCNET: &[(u32, u32)] = &[
+    (ETHERTYPE_IPV6, 0xc4),
+    (ETHERTYPE_IP, 212),
+    (ETHERTYPE_ARP, 213),
+    (ETHERTYPE_RARP, 214),
+    (ETHERTYPE_ATALK, 221),
+];
 
 /// PPP's codes for EtherTypes and SAPs (IANA, PPP numbers).
 static PPP: &[(u32, u32)] = &[
@@ -70,9 +76,11 @@ enum Family {
 
 fn family(dlt: Dlt) -> Family {
     match dlt {
-        Dlt::EN10MB | Dlt::NETANALYZER | Dlt::NETANALYZER_TRANSPARENT | Dlt::DSA_TAG_BRCM | Dlt::DSA_TAG_DSA => {
-            Family::Ethernet
-        }
+        Dlt::EN10MB
+        | Dlt::NETANALYZER
+        | Dlt::NETANALYZER_TRANSPARENT
+        | Dlt::DSA_TAG_BRCM
+        | Dlt::DSA_TAG_DSA => Family::Ethernet,
         Dlt::C_HDLC | Dlt::HDLC => Family::Hdlc,
         dlt if super::wlan::is_wlan(dlt) => Family::Wlan,
         Dlt::FDDI | Dlt::IEEE802 | Dlt::ATM_RFC1483 | Dlt::ATM_CLIP | Dlt::IP_OVER_FC => Family::Llc,

@@ -25,7 +25,8 @@ impl Compiler<'_> {
     /// `llc`, or `llc NAME`.
     pub(crate) fn llc(&mut self, name: Option<&str>) -> Res<BlockId> {
         let Some(name) = name else { return self.is_llc() };
-        let row = |rows: &[(&str, u32)]| rows.iter().find(|row| row.0.eq_ignore_ascii_case(name)).map(|row| row.1);
+        let row =
+            |rows: &[(&str, u32)]| rows.iter().find(|row| row.0.eq_ignore_ascii_case(name)).map(|row| row.1);
         let (value, mask) = match name.to_ascii_lowercase().as_str() {
             "i" => {
                 let a = self.is_llc()?;

@@ -11,9 +11,11 @@ use crate::qual::{Dir, Proto};
 /// Where the source and the destination address of six bytes are.
 fn mac48_places(dlt: Dlt) -> Option<(u32, u32)> {
     match dlt {
-        Dlt::EN10MB | Dlt::NETANALYZER | Dlt::NETANALYZER_TRANSPARENT | Dlt::DSA_TAG_BRCM | Dlt::DSA_TAG_DSA => {
-            Some((6, 0))
-        }
+        Dlt::EN10MB
+        | Dlt::NETANALYZER
+        | Dlt::NETANALYZER_TRANSPARENT
+        | Dlt::DSA_TAG_BRCM
+        | Dlt::DSA_TAG_DSA => Some((6, 0)),
         Dlt::FDDI => Some((7, 1)),
         Dlt::IEEE802 => Some((8, 2)),
         Dlt::IP_OVER_FC => Some((10, 2)),

@@ -24,9 +24,13 @@ mod wlan;
 
 pub(crate) use arith::Arith;
 pub(crate) use encap::Tunnel;
-pub(crate) use wlan::{FC0_SUBTYPE_MASK, FC0_TYPE_MASK, FC1_DIR_MASK, direction, frame_type, subtype, subtype_of};
+pub(crate) use wlan::{
+    FC0_SUBTYPE_MASK, FC0_TYPE_MASK, FC1_DIR_MASK, direction, frame_type, subtype, subtype_of,
+};
 
-use crate::code::{self, ABS, ALU, AND, B, H, IMM, IND, JEQ, JGE, JGT, JMP, JSET, K, LD, LDX, LSH, MEM, MSH, TAX, W, X};
+use crate::code::{
+    self, ABS, ALU, AND, B, H, IMM, IND, JEQ, JGE, JGT, JMP, JSET, K, LD, LDX, LSH, MEM, MSH, TAX, W, X,
+};
 use crate::dlt::Dlt;
 use crate::error::{Fail, fail};
 use crate::ir::{BlockId, Ir, Meaning, StmtId};
@@ -240,7 +244,10 @@ impl<'a> Compiler<'a> {
         self.ncmp(rel, offset, size, mask, JEQ, true, value)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one part of a single test; a struct would only rename them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one part of a single test; a struct would only rename them"
+    )]
     fn ncmp(
         &mut self,
         rel: Rel,
@@ -313,7 +320,9 @@ impl<'a> Compiler<'a> {
         let (before, base) = match rel {
             Rel::Packet => (Vec::new(), 0),
             Rel::LinkHdr => (self.var_linkhdr()?, self.off_linkhdr.constant),
-            Rel::PrevLinkHdr => (self.load_variable(|c| &mut c.off_prevlinkhdr)?, self.off_prevlinkhdr.constant),
+            Rel::PrevLinkHdr => {
+                (self.load_variable(|c| &mut c.off_prevlinkhdr)?, self.off_prevlinkhdr.constant)
+            }
             Rel::Llc => (self.var_linkpl()?, self.off_linkpl.constant),
             Rel::PrevMplsHdr => (self.var_linkpl()?, self.payload().wrapping_sub(4)),
             Rel::LinkPayload => (self.var_linkpl()?, self.payload()),
@@ -339,9 +348,13 @@ impl<'a> Compiler<'a> {
         if s.is_empty() {
             return Ok(vec![self.stmt(LDX | MSH | B, at)]);
         }
-        for (code, k) in
-            [(LD | IND | B, at), (ALU | AND | K, 0xf), (ALU | LSH | K, 2), (ALU | code::ADD | X, 0), (code::MISC | TAX, 0)]
-        {
+        for (code, k) in [
+            (LD | IND | B, at),
+            (ALU | AND | K, 0xf),
+            (ALU | LSH | K, 2),
+            (ALU | code::ADD | X, 0),
+            (code::MISC | TAX, 0),
+        ] {
             s.push(self.stmt(code, k));
         }
         Ok(s)

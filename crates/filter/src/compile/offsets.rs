@@ -89,7 +89,8 @@ impl Compiler<'_> {
         let dlt = self.linktype;
         let row = ROWS.iter().find(|row| row.0 == dlt).copied();
         let bare = BARE.contains(&dlt) || SHARED.contains(&dlt.0);
-        let Some((_, linktype, linkpl, nl, nl_nosnap)) = row.or_else(|| bare.then_some((dlt, N, N, N, N))) else {
+        let Some((_, linktype, linkpl, nl, nl_nosnap)) = row.or_else(|| bare.then_some((dlt, N, N, N, N)))
+        else {
             fail!("unknown data link type {}", dlt.0);
         };
         self.off_linktype = Offset::at(linktype);

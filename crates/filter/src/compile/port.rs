@@ -61,7 +61,9 @@ impl Compiler<'_> {
 
     pub(super) fn port_range_by_name(&mut self, text: &str, proto: Proto, dir: Dir) -> Res<BlockId> {
         let asked = transport(proto, "portrange")?;
-        let Some((first, second)) = text.split_once('-') else { fail!("port range '{text}' contains no hyphen") };
+        let Some((first, second)) = text.split_once('-') else {
+            fail!("port range '{text}' contains no hyphen")
+        };
         if second.contains('-') {
             fail!("port range '{text}' contains more than one hyphen");
         }

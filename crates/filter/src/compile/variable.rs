@@ -1,7 +1,9 @@
 //! Headers of variable length: code before the program's first test that finds out how long they are.
 
 use super::{Compiler, Res};
-use crate::code::{ABS, ADD, ALU, AND, B, IMM, IND, JA, JEQ, JMP, JSET, K, LD, LDX, LSH, MEM, MISC, OR, ST, TAX, TXA, W, X};
+use crate::code::{
+    ABS, ADD, ALU, AND, B, IMM, IND, JA, JEQ, JMP, JSET, K, LD, LDX, LSH, MEM, MISC, OR, ST, TAX, TXA, W, X,
+};
 use crate::dlt::Dlt;
 use crate::ir::{BlockId, StmtId};
 
@@ -19,7 +21,9 @@ impl Compiler<'_> {
         }
         let mut s = match (self.outermost, self.off_linkhdr.reg) {
             (Dlt::PRISM_HEADER, reg) => self.prism_prefix(reg),
-            (Dlt::IEEE802_11_RADIO_AVS, Some(reg)) => self.list(&[(LD | W | ABS, 4), (ST, reg), (MISC | TAX, 0)]),
+            (Dlt::IEEE802_11_RADIO_AVS, Some(reg)) => {
+                self.list(&[(LD | W | ABS, 4), (ST, reg), (MISC | TAX, 0)])
+            }
             // Radiotap and PPI have a little-endian length at byte 2.
             (Dlt::IEEE802_11_RADIO | Dlt::PPI, Some(reg)) => self.list(&[
                 (LD | B | ABS, 3),
@@ -35,16 +39,16 @@ impl Compiler<'_> {
         if is_wlan(self.outermost) {
             let next = self.ir.blocks[first].stmts.first().copied();
             s = self.wlan_header_len(s, next);
-        } else if self.outermost == Dlt::PFLOG {
-            if let Some(reg) = self.off_linkpl.reg {
-                s = self.list(&[
-                    (LD | B | ABS, 0),
-                    (ALU | ADD | K, 3),
-                    (ALU | AND | K, 0xffff_fffc),
-                    (ST, reg),
-                    (MISC | TAX, 0),
-                ]);
-            }
+        } else if self.outermost == Dlt::PFLOG
+            && let Some(reg) = self.off_linkpl.reg
+        {
+            s = self.list(&[
+                (LD | B | ABS, 0),
+                (ALU | ADD | K, 3),
+                (ALU | AND | K, 0xffff_fffc),
+                (ST, reg),
+                (MISC | TAX, 0),
+            ]);
         }
         if s.is_empty() && self.vlan_vloffset {
             let linkpl = match self.off_linkpl.reg {

@@ -86,7 +86,11 @@ impl Compiler<'_> {
                 let outermost = self.vlan_depth == 0
                     && !self.off_linkhdr.variable
                     && self.off_linkhdr.constant == self.off_outermost.constant;
-                if outermost && self.options.linux_extensions { self.vlan_live(vid)? } else { self.vlan_in_packet(vid)? }
+                if outermost && self.options.linux_extensions {
+                    self.vlan_live(vid)?
+                } else {
+                    self.vlan_in_packet(vid)?
+                }
             }
             Dlt::NETANALYZER
             | Dlt::NETANALYZER_TRANSPARENT
@@ -151,11 +155,11 @@ impl Compiler<'_> {
         self.linktype(ETHERTYPE_PPPOED)
     }
 
-    pub(crate) fn pppoes(&mut self, session: Option<u32>) -> Res<BlockId> {
+    pub(crate) fn pppoes(&mut self, number: Option<u32>) -> Res<BlockId> {
         let mut b = self.linktype(ETHERTYPE_PPPOES)?;
-        if let Some(session) = session {
-            at_most("PPPoE session number", session, 0xffff)?;
-            let c = self.cmp(Rel::LinkPayload, 2, H, session)?;
+        if let Some(number) = number {
+            at_most("PPPoE session number", number, 0xffff)?;
+            let c = self.cmp(Rel::LinkPayload, 2, H, number)?;
             b = self.and(b, c);
         }
         let at = Offset { constant: self.payload().wrapping_add(6), ..self.off_linkpl };

@@ -28,21 +28,54 @@ pub(super) fn is_wlan(dlt: Dlt) -> bool {
 }
 
 /// Frame types by name.
-static TYPES: &[(&str, u32)] = &[("data", 0x08), ("mgt", 0), ("management", 0), ("ctl", 0x04), ("control", 0x04)];
+static TYPES: &[(&str, u32)] =
+    &[("data", 0x08), ("mgt", 0), ("management", 0), ("ctl", 0x04), ("control", 0x04)];
 
 /// Subtypes by name, each with its type, in the order in which a bare name is looked up.
 static SUBTYPES: &[(u32, &str, u32)] = &[
-    (0, "assocreq", 0x00), (0, "assoc-req", 0x00), (0, "assocresp", 0x10), (0, "assoc-resp", 0x10),
-    (0, "reassocreq", 0x20), (0, "reassoc-req", 0x20), (0, "reassocresp", 0x30), (0, "reassoc-resp", 0x30),
-    (0, "probereq", 0x40), (0, "probe-req", 0x40), (0, "proberesp", 0x50), (0, "probe-resp", 0x50),
-    (0, "beacon", 0x80), (0, "atim", 0x90), (0, "disassoc", 0xa0), (0, "disassociation", 0xa0), (0, "auth", 0xb0),
-    (0, "authentication", 0xb0), (0, "deauth", 0xc0), (0, "deauthentication", 0xc0),
-    (4, "bar", 0x80), (4, "ba", 0x90), (4, "ps-poll", 0xa0), (4, "rts", 0xb0), (4, "cts", 0xc0), (4, "ack", 0xd0),
-    (4, "cf-end", 0xe0), (4, "cf-end-ack", 0xf0),
-    (8, "data", 0x00), (8, "data-cf-ack", 0x10), (8, "data-cf-poll", 0x20), (8, "data-cf-ack-poll", 0x30),
-    (8, "null", 0x40), (8, "cf-ack", 0x50), (8, "cf-poll", 0x60), (8, "cf-ack-poll", 0x70), (8, "qos-data", 0x80),
-    (8, "qos-data-cf-ack", 0x90), (8, "qos-data-cf-poll", 0xa0), (8, "qos-data-cf-ack-poll", 0xb0), (8, "qos", 0xc0),
-    (8, "qos-cf-poll", 0xe0), (8, "qos-cf-ack-poll", 0xf0),
+    (0, "assocreq", 0x00),
+    (0, "assoc-req", 0x00),
+    (0, "assocresp", 0x10),
+    (0, "assoc-resp", 0x10),
+    (0, "reassocreq", 0x20),
+    (0, "reassoc-req", 0x20),
+    (0, "reassocresp", 0x30),
+    (0, "reassoc-resp", 0x30),
+    (0, "probereq", 0x40),
+    (0, "probe-req", 0x40),
+    (0, "proberesp", 0x50),
+    (0, "probe-resp", 0x50),
+    (0, "beacon", 0x80),
+    (0, "atim", 0x90),
+    (0, "disassoc", 0xa0),
+    (0, "disassociation", 0xa0),
+    (0, "auth", 0xb0),
+    (0, "authentication", 0xb0),
+    (0, "deauth", 0xc0),
+    (0, "deauthentication", 0xc0),
+    (4, "bar", 0x80),
+    (4, "ba", 0x90),
+    (4, "ps-poll", 0xa0),
+    (4, "rts", 0xb0),
+    (4, "cts", 0xc0),
+    (4, "ack", 0xd0),
+    (4, "cf-end", 0xe0),
+    (4, "cf-end-ack", 0xf0),
+    (8, "data", 0x00),
+    (8, "data-cf-ack", 0x10),
+    (8, "data-cf-poll", 0x20),
+    (8, "data-cf-ack-poll", 0x30),
+    (8, "null", 0x40),
+    (8, "cf-ack", 0x50),
+    (8, "cf-poll", 0x60),
+    (8, "cf-ack-poll", 0x70),
+    (8, "qos-data", 0x80),
+    (8, "qos-data-cf-ack", 0x90),
+    (8, "qos-data-cf-poll", 0xa0),
+    (8, "qos-data-cf-ack-poll", 0xb0),
+    (8, "qos", 0xc0),
+    (8, "qos-cf-poll", 0xe0),
+    (8, "qos-cf-ack-poll", 0xf0),
 ];
 
 /// `type NAME`.

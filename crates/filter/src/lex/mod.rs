@@ -115,16 +115,8 @@ fn next(s: &[u8]) -> (Tok, usize) {
     // The order is that of preference among readings of one length.
     let id = id_len(s);
     let keyword = if word(&s[..id]).is_some() { id } else { 0 };
-    let readings = [
-        keyword,
-        mac8_len(s),
-        mac48_len(s),
-        num_len(s),
-        dotted_len(s),
-        ipv6::len(s),
-        colons_len(s),
-        id,
-    ];
+    let readings =
+        [keyword, mac8_len(s), mac48_len(s), num_len(s), dotted_len(s), ipv6::len(s), colons_len(s), id];
     let Some(len) = readings.iter().copied().max().filter(|&len| len > 0) else {
         // A whole character, so that a mark can stand under it.
         let len = 1 + s[1..].iter().take_while(|&&c| c & 0xc0 == 0x80).count();
@@ -157,6 +149,8 @@ fn word(s: &[u8]) -> Option<Tok> {
 
 fn operator(s: &[u8]) -> Option<(Tok, usize)> {
     let two = match s.get(..2).unwrap_or(b"") {
+        // An IPv6 address begins so; two colons alone are one, too.
+        b"::" => return None,
         b">=" => Some(Tok::Geq),
         b"<=" => Some(Tok::Leq),
         b"!=" => Some(Tok::Neq),

@@ -8,7 +8,8 @@ impl Optimizer<'_> {
     /// Whether going to `to` directly from `from` would change a value that is used there or later.
     fn use_conflict(&self, from: usize, to: usize) -> bool {
         let used = self.facts[to].out_use;
-        (0..ATOMS).any(|atom| used & (1 << atom) != 0 && self.facts[from].val[atom] != self.facts[to].val[atom])
+        (0..ATOMS)
+            .any(|atom| used & (1 << atom) != 0 && self.facts[from].val[atom] != self.facts[to].val[atom])
     }
 
     /// Where `child`'s test leads if one came over `edge`, when that is decided.
@@ -49,15 +50,15 @@ impl Optimizer<'_> {
                 while bits != 0 {
                     let over = word * 32 + bits.trailing_zeros() as usize;
                     bits &= bits - 1;
-                    if let Some(target) = self.decided(self.succ(edge), over) {
-                        if !self.use_conflict(from, target) {
-                            self.done = false;
-                            self.set_succ(edge, target);
-                            if self.g.nodes[target].jt == NONE {
-                                return;
-                            }
-                            continue 'top;
+                    if let Some(target) = self.decided(self.succ(edge), over)
+                        && !self.use_conflict(from, target)
+                    {
+                        self.done = false;
+                        self.set_succ(edge, target);
+                        if self.g.nodes[target].jt == NONE {
+                            return;
                         }
+                        continue 'top;
                     }
                 }
             }

@@ -91,8 +91,11 @@ impl Optimizer<'_> {
         self.levels.iter_mut().for_each(Vec::clear);
         for at in self.g.postorder(true) {
             let node = &self.g.nodes[at];
-            let level =
-                if node.jt == NONE { 0 } else { self.facts[node.jt].level.max(self.facts[node.jf].level) + 1 };
+            let level = if node.jt == NONE {
+                0
+            } else {
+                self.facts[node.jt].level.max(self.facts[node.jf].level) + 1
+            };
             self.facts[at].level = level;
             self.levels[level].push(at);
         }

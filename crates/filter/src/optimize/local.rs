@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::flow::{defines, uses};
 use super::{A, ATOMS, Optimizer, X};
 use crate::code::{
-    self, ABS, ADD, ALU, AND, DIV, IMM, IND, K, LD, LDX, LEN, LSH, MEM, MISC, MOD, MSH, MUL, NEG, NOP, OR, RET, RSH,
-    ST, STX, SUB, TAX, TXA, XOR,
+    self, ABS, ADD, ALU, AND, DIV, IMM, IND, K, LD, LDX, LEN, LSH, MEM, MISC, MOD, MSH, MUL, NEG, NOP, OR,
+    RET, RSH, ST, STX, SUB, TAX, TXA, XOR,
 };
 use crate::ir::StmtId;
 
@@ -242,21 +242,21 @@ impl Optimizer<'_> {
             let id = self.g.nodes[at].stmts[i];
             let s = &self.g.stmts[id];
             forget(&mut last, uses(s.code, s.k));
-            if let Some(atom) = defines(s) {
-                if let Some(before) = last[atom].replace(id) {
-                    self.g.stmts[before].code = NOP;
-                    self.changed();
-                }
+            if let Some(atom) = defines(s)
+                && let Some(before) = last[atom].replace(id)
+            {
+                self.g.stmts[before].code = NOP;
+                self.changed();
             }
         }
         forget(&mut last, uses(code, k));
         for (atom, slot) in last.iter().enumerate() {
-            if let Some(id) = *slot {
-                if self.facts[at].out_use & (1 << atom) == 0 {
-                    self.g.stmts[id].code = NOP;
-                    self.facts[at].val[atom] = 0;
-                    self.changed();
-                }
+            if let Some(id) = *slot
+                && self.facts[at].out_use & (1 << atom) == 0
+            {
+                self.g.stmts[id].code = NOP;
+                self.facts[at].val[atom] = 0;
+                self.changed();
             }
         }
     }
@@ -293,7 +293,8 @@ impl Optimizer<'_> {
         }
         let node = &self.g.nodes[at];
         self.edge_code[at] = node.code;
-        let oval = if code::src(node.code) == K { self.values.constant(node.k) } else { self.facts[at].val[X] };
+        let oval =
+            if code::src(node.code) == K { self.values.constant(node.k) } else { self.facts[at].val[X] };
         self.facts[at].oval = oval;
         Ok(())
     }

@@ -11,7 +11,12 @@ impl Optimizer<'_> {
             return false;
         }
         let live = |stmts: &Vec<usize>| {
-            stmts.clone().into_iter().map(|s| &self.g.stmts[s]).filter(|s| s.code != NOP).map(|s| (s.code, s.k))
+            stmts
+                .clone()
+                .into_iter()
+                .map(|s| &self.g.stmts[s])
+                .filter(|s| s.code != NOP)
+                .map(|s| (s.code, s.k))
         };
         live(&x.stmts).eq(live(&y.stmts))
     }

@@ -2,7 +2,8 @@
 
 use super::{A, Optimizer, X};
 use crate::code::{
-    self, ADD, ALU, AND, B, IMM, IND, JEQ, JGE, JGT, JMP, JSET, K, LD, LDX, MEM, MISC, MSH, NOP, ST, SUB, TAX, TXA,
+    self, ADD, ALU, AND, B, IMM, IND, JEQ, JGE, JGT, JMP, JSET, K, LD, LDX, MEM, MISC, MSH, NOP, ST, SUB,
+    TAX, TXA,
 };
 
 impl Optimizer<'_> {
@@ -63,7 +64,9 @@ impl Optimizer<'_> {
             let Some(next) = self.live_from(at, s + 1) else { break };
             last = next;
             from = next;
-            if self.code_at(at, s) == ST && self.code_at(at, next) == LDX | MEM && self.k_at(at, s) == self.k_at(at, next)
+            if self.code_at(at, s) == ST
+                && self.code_at(at, next) == LDX | MEM
+                && self.k_at(at, s) == self.k_at(at, next)
             {
                 self.set_code(at, next, MISC | TAX);
                 self.changed();
@@ -82,9 +85,12 @@ impl Optimizer<'_> {
 
     /// `ld #K; [ldxb 4*([i]&0xf);] add x; tax; ld [x + j]`: the constant belongs to `j`.
     fn constant_index(&mut self, at: usize, s: usize, next: usize) {
-        let add = if self.code_at(at, next) == LDX | MSH | B { self.live_from(at, next + 1) } else { Some(next) };
+        let add =
+            if self.code_at(at, next) == LDX | MSH | B { self.live_from(at, next + 1) } else { Some(next) };
         let Some(add) = add.filter(|&i| self.code_at(at, i) == ALU | ADD | code::X) else { return };
-        let Some(tax) = self.live_from(at, add + 1).filter(|&i| self.code_at(at, i) == MISC | TAX) else { return };
+        let Some(tax) = self.live_from(at, add + 1).filter(|&i| self.code_at(at, i) == MISC | TAX) else {
+            return;
+        };
         let Some(load) = self.live_from(at, tax + 1) else { return };
         let code = self.code_at(at, load);
         if code::class(code) != LD || code::mode(code) != IND {

@@ -240,7 +240,9 @@ impl<'p, 'a> Parser<'p, 'a> {
                 self.at += 1;
                 Ok(Unit::Num(n))
             }
-            Tok::Id(_) | Tok::Dotted(_) | Tok::Ipv6(_) | Tok::Mac48(_) | Tok::Mac8(_) if values != Values::No => {
+            Tok::Id(_) | Tok::Dotted(_) | Tok::Ipv6(_) | Tok::Mac48(_) | Tok::Mac8(_)
+                if values != Values::No =>
+            {
                 self.value(qual).map(Unit::Value)
             }
             Tok::Punct(b'-') | Tok::Word(Word::Len) => self.arith_primary().map(Unit::Arith),

@@ -203,9 +203,12 @@ impl Parser<'_, '_> {
                 self.compiler.tunnel(Tunnel::Vxlan, n)?
             }
             Word::Llc => self.llc()?,
-            Word::PfIfname | Word::PfRuleset | Word::PfRulenum | Word::PfSubrulenum | Word::PfReason | Word::PfAction => {
-                self.pf(word)?
-            }
+            Word::PfIfname
+            | Word::PfRuleset
+            | Word::PfRulenum
+            | Word::PfSubrulenum
+            | Word::PfReason
+            | Word::PfAction => self.pf(word)?,
             Word::Atm => self.compiler.atm(&text)?,
             Word::AtmField => self.field(Field::Atm, &text)?,
             Word::Mtp2 => self.compiler.mtp2(&text)?,
@@ -282,7 +285,8 @@ impl Parser<'_, '_> {
                 if !self.eat_word(Word::Subtype) {
                     return self.compiler.wlan_type(frame, FC0_TYPE_MASK);
                 }
-                let sub = self.wlan_value("subtype", FC0_SUBTYPE_MASK, |name| compile::subtype_of(frame, name))?;
+                let sub =
+                    self.wlan_value("subtype", FC0_SUBTYPE_MASK, |name| compile::subtype_of(frame, name))?;
                 self.compiler.wlan_type(frame | sub, both)
             }
             Tok::Word(Word::Subtype) => {
@@ -298,7 +302,9 @@ impl Parser<'_, '_> {
 
     fn wlan_value(&mut self, what: &str, mask: u32, by_name: impl Fn(&str) -> Res<u32>) -> Res<u32> {
         match *self.peek() {
-            Tok::Num(n) if n & !mask != 0 && what == "direction" => fail!("invalid 802.11 direction value 0x{n:x}"),
+            Tok::Num(n) if n & !mask != 0 && what == "direction" => {
+                fail!("invalid 802.11 direction value 0x{n:x}")
+            }
             Tok::Num(n) if n & !mask != 0 => fail!("invalid 802.11 {what} value 0x{n:02x}"),
             Tok::Num(n) => {
                 self.at += 1;
