@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),
     Btf(cmd::btf::Args),
+    Filter(cmd::filter::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
     Conformance(cmd::conformance::Args),

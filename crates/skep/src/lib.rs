@@ -31,6 +31,7 @@ pub use skep_abi as abi;
 pub use skep_backend as backend;
 pub use skep_btf as btf;
 pub use skep_diag as diag;
+pub use skep_filter as filter;
 pub use skep_isa as isa;
 pub use skep_kernel as kernel;
 pub use skep_object as object;

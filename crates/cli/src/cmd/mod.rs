@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod conformance;
 pub(crate) mod disasm;
 pub(crate) mod explain;
+pub(crate) mod filter;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod run;

@@ -48,6 +48,8 @@ fn the_other_commands() {
         keeps("explain", &skep(&["explain", "--json", kind]).json());
     }
     keeps("conformance", &skep_with(&["conformance", "--json"], b"95 00 00 00 00 00 00 00").json());
+    keeps("filter", &skep(&["filter", "--json", "ip"]).json());
+    keeps("filter", &skep(&["filter", "--json", "tcp", "-r", "examples/traffic.pcapng"]).json());
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }

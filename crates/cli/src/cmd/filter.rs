@@ -1,0 +1,157 @@
+//! `skep filter`: a pcap-filter expression to classic bytecode in every dump form, or run over captures.
+
+mod capture;
+mod lookup;
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use skep::filter::{ByteOrder, Dlt, Options, compile};
+use skep::isa::classic::Insn;
+use skep::isa::classic::text::{Form, print};
+
+use crate::Verdict;
+use crate::failure::Failure;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  skep filter 'tcp port 443' -d                   its code, as tcpdump -d prints it
+  skep filter 'ip6 and udp' -ddd -O --dlt RAW     as numbers, not optimised
+  skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
+  skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
+  skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
+
+Exit codes: 0 packets matched (or code was printed), 1 none did, 2 usage or environment.";
+
+/// The longest program that xt_bpf takes, in instructions.
+const XT_BPF_MAX: usize = 64;
+
+/// Compile a pcap-filter expression, or run it over a capture
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The expression, in the language of pcap-filter(7); an empty one takes every packet
+    #[arg(value_name = "EXPR")]
+    expression: String,
+
+    /// Print the code: -d as a listing, -dd as C, -ddd as numbers
+    #[arg(short = 'd', action = clap::ArgAction::Count)]
+    dump: u8,
+
+    /// Do not run the optimiser
+    #[arg(short = 'O', long)]
+    no_optimize: bool,
+
+    /// Whose code is made; for now both are
+    #[arg(long, value_name = "WHOSE")]
+    compat: Option<Compat>,
+
+    /// Link type of the packets, by name or number; of a capture, its own
+    #[arg(long, value_name = "NAME", default_value = "EN10MB", conflicts_with = "read")]
+    dlt: String,
+
+    /// How many bytes of a packet the code asks for
+    #[arg(long, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
+    snaplen: u32,
+
+    /// Netmask of the local network, for `ip broadcast`
+    #[arg(long, value_name = "ADDR")]
+    netmask: Option<Ipv4Addr>,
+
+    /// Print one line for iptables -m bpf --bytecode
+    #[arg(long, conflicts_with_all = ["dump", "read"])]
+    xt_bpf: bool,
+
+    /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin)
+    #[arg(short, long, value_name = "FILE", conflicts_with = "dump")]
+    read: Option<PathBuf>,
+
+    /// Write what matches there, as pcapng, instead of printing it
+    #[arg(short, long, value_name = "FILE", requires = "read")]
+    write: Option<PathBuf>,
+
+    /// Stop after so many matches
+    #[arg(short, long, value_name = "N", requires = "read", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compat {
+    /// libpcap's, instruction for instruction
+    Libpcap,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    expression: &'a str,
+    dlt: String,
+    optimized: bool,
+    insns: Vec<InsnJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<capture::Counts>,
+}
+
+#[derive(Serialize)]
+struct InsnJson {
+    code: u16,
+    jt: u8,
+    jf: u8,
+    k: u32,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
+    if let Some(path) = &args.read {
+        return capture::run(args, path, out);
+    }
+    let Some(dlt) = Dlt::by_name(&args.dlt) else {
+        return Err(
+            Failure::new(format!("unknown link type `{}`", args.dlt)).hint("EN10MB is Ethernet, RAW is IP")
+        );
+    };
+    let insns = build(args, dlt, None)?;
+    if out.json {
+        out.object(&json(args, dlt, &insns, None))?;
+        return Ok(Verdict::Yes);
+    }
+    if args.xt_bpf && insns.len() > XT_BPF_MAX {
+        let message = format!("the filter has {} instructions, and xt_bpf takes {XT_BPF_MAX}", insns.len());
+        return Err(Failure::new(message).hint("split it over several rules"));
+    }
+    let form = match args.dump {
+        _ if args.xt_bpf => Form::Bytecode,
+        0 | 1 => Form::Listing,
+        2 => Form::C,
+        _ => Form::Decimal,
+    };
+    out.write_all(print(&insns, form).as_bytes())?;
+    Ok(Verdict::Yes)
+}
+
+fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Insn>, Failure> {
+    let options = Options {
+        dlt,
+        snaplen: args.snaplen,
+        netmask: args.netmask.map(u32::from),
+        optimize: !args.no_optimize,
+        linux_extensions: false,
+        file_order,
+    };
+    compile(&args.expression, &options, &lookup::System::new())
+        .map_err(|e| Failure::diagnosed(vec![e.diagnostic(&args.expression)]))
+}
+
+fn json<'a>(args: &'a Args, dlt: Dlt, insns: &[Insn], capture: Option<capture::Counts>) -> Json<'a> {
+    Json {
+        schema: "skep.filter/1",
+        expression: &args.expression,
+        dlt: dlt.name().map_or_else(|| dlt.0.to_string(), str::to_string),
+        optimized: !args.no_optimize,
+        insns: insns.iter().map(|i| InsnJson { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect(),
+        capture,
+    }
+}
