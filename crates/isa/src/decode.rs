@@ -72,7 +72,12 @@ impl fmt::Display for DecodeError {
             Kind::End => f.write_str("expected an instruction, the program ends here"),
             Kind::Opcode => write!(f, "unknown opcode {op:#04x}"),
             Kind::Select(field, found) => {
-                write!(f, "{} is {found:#x}, opcode {op:#04x} takes ", field.name())?;
+                // An offset is signed, pseudo sources and atomic operations are known in hexadecimal.
+                match field {
+                    Field::Off => write!(f, "off is {found}")?,
+                    _ => write!(f, "{} is {found:#x}", field.name())?,
+                }
+                write!(f, ", opcode {op:#04x} takes ")?;
                 write_choices(f, op, *field)
             }
             Kind::Reserved(row, field, found) => {
@@ -96,7 +101,11 @@ fn write_choices(f: &mut fmt::Formatter<'_>, opcode: u8, field: Field) -> fmt::R
         if row.select.is_some_and(|(other, _)| other != field) {
             continue;
         }
-        write!(f, "{}{value:#x} ({})", if first { "" } else { ", " }, row.name)?;
+        f.write_str(if first { "" } else { ", " })?;
+        match field {
+            Field::Off => write!(f, "{value} ({})", row.name)?,
+            _ => write!(f, "{value:#x} ({})", row.name)?,
+        }
         first = false;
     }
     Ok(())

@@ -124,7 +124,7 @@ fn decode_errors_name_slot_field_and_expectation() {
         (
             vec![slot(0x37, 0, 0, 2, 1)],
             Some(Field::Off),
-            "slot 0: off is 0x2, opcode 0x37 takes 0x1 (sdiv64_imm), 0x0 (div64_imm)",
+            "slot 0: off is 2, opcode 0x37 takes 1 (sdiv64_imm), 0 (div64_imm)",
         ),
         (
             vec![slot(0xdc, 0, 0, 0, 8)],

@@ -3,17 +3,18 @@
 //! What it prints, the assembler of the same dialect reads back to the same slots, but for
 //! [`Disassembler::log`], which prints what the kernel prints, and the kernel does not print all.
 
+mod printer;
+
 use crate::decode::{DecodeError, locate};
-use crate::fields::Slots;
 use crate::insn::Insn;
 use crate::op::Op;
-use crate::row::{Field, Row};
-use crate::text::template::{Hole, segments};
+use crate::row::Row;
+use crate::text::template::segments;
 use crate::text::{Names, NoNames};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::fmt::Write;
+use printer::{Printer, place};
 
 /// Whose spelling is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -219,127 +220,5 @@ impl Op {
     /// subprogram's address; in slots from the following one (of a wide load, from its second slot).
     pub fn target_distance(&self) -> Option<i32> {
         crate::validate::target(self).map(|(_, distance)| distance)
-    }
-}
-
-fn place(pc: usize, distance: i32) -> Option<usize> {
-    usize::try_from(pc as i64 + 1 + i64::from(distance)).ok()
-}
-
-/// Prints placeholders of one instruction.
-struct Printer<'a> {
-    dis: &'a Disassembler<'a>,
-    slots: &'a Slots,
-    pc: usize,
-    labels: &'a BTreeMap<usize, String>,
-}
-
-impl Printer<'_> {
-    fn hole(&self, out: &mut String, hole: Hole) -> core::fmt::Result {
-        let s = self.slots;
-        match hole {
-            Hole::Dst => write!(out, "{}", s.first.dst),
-            Hole::Src => write!(out, "{}", s.first.src),
-            Hole::Imm => self.number(out, s.first.imm),
-            Hole::Hex if self.dis.style == Style::Kernel => write!(out, "{:#x}", s.first.imm),
-            Hole::Hex => self.number(out, s.first.imm),
-            Hole::Imm64 if self.dis.style == Style::Llvm && s.next.imm < 0 => {
-                write!(out, "-{:#x}", s.imm64().wrapping_neg())
-            }
-            Hole::Imm64 => write!(out, "{:#x}", s.imm64()),
-            Hole::Low => write!(out, "{}", s.first.imm),
-            Hole::High => write!(out, "{}", s.next.imm),
-            Hole::To => self.number(out, (s.first.imm as u32 >> 16) as i32),
-            Hole::From => self.number(out, s.first.imm & 0xffff),
-            Hole::Mem => self.offset(out, s.first.off),
-            Hole::Plus => self.plus(out, s.first.imm),
-            Hole::Near => self.target(out, i32::from(s.first.off)),
-            Hole::Far | Hole::Func => self.target(out, s.first.imm),
-            Hole::Call => self.call(out, s.first.imm),
-            Hole::Helper => self.helper(out),
-            Hole::Kfunc => self.kfunc(out),
-            // These stand only in spellings that are read, never in the first ones.
-            Hole::Map | Hole::Ksym | Hole::Symbol => Ok(()),
-        }
-    }
-
-    fn number(&self, out: &mut String, n: i32) -> core::fmt::Result {
-        match self.dis.style {
-            Style::Llvm if n < 0 => write!(out, "-{:#x}", n.unsigned_abs()),
-            Style::Llvm => write!(out, "{n:#x}"),
-            _ => write!(out, "{n}"),
-        }
-    }
-
-    fn offset(&self, out: &mut String, off: i16) -> core::fmt::Result {
-        match self.dis.style {
-            Style::Kernel => write!(out, " {off:+}"),
-            Style::Llvm if off < 0 => write!(out, " - {:#x}", off.unsigned_abs()),
-            Style::Llvm => write!(out, " + {off:#x}"),
-            Style::Mnemonic if off == 0 => Ok(()),
-            Style::Mnemonic => write!(out, "{off:+}"),
-        }
-    }
-
-    fn plus(&self, out: &mut String, imm: i32) -> core::fmt::Result {
-        match self.dis.style {
-            Style::Llvm if imm == 0 => Ok(()),
-            _ => {
-                out.push_str(" + ");
-                self.number(out, imm)
-            }
-        }
-    }
-
-    fn target(&self, out: &mut String, distance: i32) -> core::fmt::Result {
-        if let Some(label) = place(self.pc, distance).and_then(|slot| self.labels.get(&slot)) {
-            out.push_str(label);
-            return Ok(());
-        }
-        match self.dis.style {
-            Style::Kernel => write!(out, "pc{distance:+}"),
-            Style::Llvm if distance < 0 => write!(out, "-{:#x}", distance.unsigned_abs()),
-            Style::Llvm => write!(out, "+{distance:#x}"),
-            Style::Mnemonic => write!(out, "{distance:+}"),
-        }
-    }
-
-    /// A bare number would be a helper.
-    fn call(&self, out: &mut String, distance: i32) -> core::fmt::Result {
-        let labelled = place(self.pc, distance).is_some_and(|slot| self.labels.contains_key(&slot));
-        if self.dis.style == Style::Llvm && !labelled {
-            out.push_str("pc");
-        }
-        self.target(out, distance)
-    }
-
-    fn helper(&self, out: &mut String) -> core::fmt::Result {
-        let id = self.slots.first.imm;
-        match self.dis.names.helper_name(id) {
-            Some(name) if self.dis.style == Style::Kernel => write!(out, "{name}#{id}"),
-            None if self.dis.is_log() => write!(out, "unknown#{id}"),
-            _ => self.number(out, id),
-        }
-    }
-
-    fn kfunc(&self, out: &mut String) -> core::fmt::Result {
-        let (id, module) = (self.slots.first.imm, self.slots.first.off);
-        match self.dis.names.kfunc_name(id, module) {
-            Some(name) => write!(out, "{name}#{id}")?,
-            None if self.dis.is_log() => write!(out, "unknown#{id}")?,
-            None => write!(out, "{id}")?,
-        }
-        if module != 0 && !self.dis.is_log() {
-            write!(out, " module {module}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Slots {
-    /// Both immediates as one number.
-    fn imm64(&self) -> u64 {
-        let half = |field| u64::from(self.get(field) as u32);
-        half(Field::Imm) | half(Field::NextImm) << 32
     }
 }
