@@ -384,34 +384,31 @@ impl Writer {
         }
     }
 
-    /// A place that is a number at run time, within bounds that the verifier sees.
+    /// A place that is a number at run time, within bounds that the verifier sees. The number is added to the pointer, not
+    /// the pointer to the number: for the latter Linux takes the wrong frame (docs/differences.md).
     fn variable_place(&mut self) {
         let (from, r) = (self.any(), self.target());
-        if self.live.all() == [r] {
-            return self.alu();
-        }
+        let others: Vec<u8> = self.numbers.all().into_iter().filter(|n| *n != r).collect();
+        let pointer = self.rng.pick(&others);
+        let value = self.function == 0 && self.rng.one_in(2);
+        let (base, mask, shift) = if value { (9, OUT as i32 - 8, 0) } else { (10, 0x38, -i32::from(DATA)) };
         self.push(op::mov(r, from));
-        let (base, mask, shift) = if self.function == 0 && self.rng.one_in(2) {
-            (9, OUT as i32 - 8, 0)
-        } else {
-            (10, 0x38, -i32::from(DATA))
-        };
         self.push(op::and_imm(r, mask & !7));
-        self.push(op::add(r, base));
+        self.live.set(r);
+        self.push(op::mov(pointer, base));
         if shift != 0 {
-            self.push(op::add_imm(r, shift));
+            self.push(op::add_imm(pointer, shift));
         }
-        let area = Area { base: r, from: 0, len: 8, aligned: true, atomic: false };
-        if base == 9 && self.rng.one_in(2) {
-            let numbers: Vec<u8> = self.live.all().into_iter().filter(|n| *n != r).collect();
-            let src = self.rng.pick(&numbers);
-            let insn = memory::store(&mut self.rng, area, src);
+        self.push(op::add(pointer, r));
+        let area = Area { base: pointer, from: 0, len: 8, aligned: true, atomic: false };
+        if value && self.rng.one_in(2) {
+            let insn = memory::store(&mut self.rng, area, r);
             self.push(insn);
-            self.number(r);
+            self.number(pointer);
         } else {
-            let insn = memory::load(&mut self.rng, area, r);
+            let insn = memory::load(&mut self.rng, area, pointer);
             self.push(insn);
-            self.live.set(r);
+            self.live.set(pointer);
         }
     }
 
