@@ -57,6 +57,14 @@ pub fn assemble_any(text: &str, name: &str) -> Result<Assembly, Vec<Diagnostic>>
     }
 }
 
+/// Reads a classic program in any of its text forms.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_classic(text: &str, name: &str) -> Result<Vec<skep_isa::classic::Insn>, Vec<Diagnostic>> {
+    skep_isa::classic::text::parse(text).map_err(|e| diagnostics(&e, text, name))
+}
+
 fn diagnostics(e: &AsmError, text: &str, name: &str) -> Vec<Diagnostic> {
     let one = |f: &skep_isa::asm::Finding| Diagnostic {
         code: None,

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use skep::isa::classic::{Insn as ClassicInsn, text};
 use skep::isa::disasm::Style;
 use skep::isa::{Endian, slots_from_bytes};
 use skep::object::{Program, Spec};
 
+use super::classic::{self, FormArg};
 use crate::failure::Failure;
 use crate::output::{Output, Style as Paint};
 use crate::{Verdict, input, names};
@@ -21,7 +23,8 @@ Examples:
   skep disasm examples/xdp_firewall.o
   skep disasm examples/xdp_firewall.o -S --prog xdp_firewall
   skep disasm prog.bin --style llvm            raw bytecode
-  echo 'b7 00 00 00 00 00 00 00' | skep disasm - --hex";
+  echo 'b7 00 00 00 00 00 00 00' | skep disasm - --hex
+  tcpdump -ddd port 53 | skep disasm - --form source   a classic program";
 
 /// Show the instructions of an object or of raw bytecode
 #[derive(clap::Args, Debug)]
@@ -54,6 +57,16 @@ pub(crate) struct Args {
     /// Raw bytecode is big-endian
     #[arg(long)]
     big_endian: bool,
+
+    /// The file is a classic program: raw, or any dump of tcpdump or source of bpf_asm
+    ///
+    /// Found out by itself where the file is a dump.
+    #[arg(long)]
+    classic: bool,
+
+    /// How a classic program is written
+    #[arg(long, value_name = "FORM", default_value = "listing")]
+    form: FormArg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,7 +94,17 @@ struct ProgramJson {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let spec = spec(args)?;
+    let mut bytes = input::read(&args.file)?;
+    let is_object = bytes.starts_with(b"\x7fELF");
+    if args.hex && !is_object {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        bytes = input::hex(&text).map_err(|f| f.context(input::label(&args.file)))?;
+    }
+    let dump = || !args.hex && std::str::from_utf8(&bytes).is_ok_and(classic::has_classic_form);
+    if args.classic || (!is_object && dump()) {
+        return run_classic(args, &classic::read(&bytes, &args.file, endian(args))?, out);
+    }
+    let spec = spec(&bytes, args)?;
     let programs = chosen(&spec, args.prog.as_deref())?;
     let style = match args.style {
         StyleArg::Kernel => Style::Kernel,
@@ -121,6 +144,34 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     Ok(Verdict::Yes)
 }
 
+fn endian(args: &Args) -> Endian {
+    if args.big_endian { Endian::Big } else { Endian::Little }
+}
+
+fn run_classic(args: &Args, insns: &[ClassicInsn], out: &mut Output) -> Result<Verdict, Failure> {
+    if let Some(warning) = classic::warning(insns) {
+        out.warn(warning);
+    }
+    if !out.json {
+        out.write_all(text::print(insns, args.form.form()).as_bytes())?;
+        return Ok(Verdict::Yes);
+    }
+    let line = |(slot, text): (usize, String)| Line {
+        slot,
+        bytes: classic::hex(insns[slot], endian(args)),
+        label: None,
+        text: Some(text),
+        error: None,
+        comment: None,
+        source: None,
+    };
+    let insns = classic::lines(insns).into_iter().enumerate().map(line).collect();
+    let program = ProgramJson { name: String::new(), section: String::new(), insns };
+    let file = input::label(&args.file);
+    out.object(&Json { schema: "skep.disasm/1", file, programs: vec![program] })?;
+    Ok(Verdict::Yes)
+}
+
 fn print(line: &Line, args: &Args, out: &mut Output) -> Result<(), Failure> {
     if let Some(label) = &line.label {
         writeln!(out, "{}:", out.paint(Paint::Name, label))?;
@@ -149,19 +200,13 @@ fn file_name(path: &str) -> &str {
 }
 
 /// An object as it is; raw bytes as an object of one nameless program.
-fn spec(args: &Args) -> Result<Spec, Failure> {
-    let mut bytes = input::read(&args.file)?;
+fn spec(bytes: &[u8], args: &Args) -> Result<Spec, Failure> {
     if bytes.starts_with(b"\x7fELF") {
-        return super::info::object(&bytes, &args.file);
+        return super::info::object(bytes, &args.file);
     }
-    let label = input::label(&args.file);
-    if args.hex {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        bytes = input::hex(&text).map_err(|f| f.context(&label))?;
-    }
-    let endian = if args.big_endian { Endian::Big } else { Endian::Little };
+    let endian = endian(args);
     let insns =
-        slots_from_bytes(&bytes, endian).map_err(|e| raw_failure(&e.to_string(), &bytes, &args.file))?;
+        slots_from_bytes(bytes, endian).map_err(|e| raw_failure(&e.to_string(), bytes, &args.file))?;
     let program = Program { insns, ..Program::default() };
     Ok(Spec { endian, programs: vec![program], ..Spec::default() })
 }

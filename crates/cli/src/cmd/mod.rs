@@ -2,6 +2,7 @@
 
 pub(crate) mod asm;
 pub(crate) mod btf;
+pub(crate) mod classic;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod conformance;

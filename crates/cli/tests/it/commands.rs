@@ -145,3 +145,18 @@ fn completions_and_man_pages_know_every_command() {
     let pages = skep(&["man", "btf-dump", "--json"]).json();
     assert_eq!(pages["pages"][0]["name"], json!("skep-btf-dump"));
 }
+
+#[test]
+fn classic_programs_are_assembled_and_listed() {
+    let source = b"ldh [12]\njeq #0x800, keep, drop\nkeep: ret #-1\ndrop: ret #0\n";
+    let line = "4,40 0 0 12,21 0 1 2048,6 0 0 4294967295,6 0 0 0\n";
+    assert_eq!(skep_with(&["asm", "-", "--emit", "bytecode"], source).ok(), line);
+    let listing = skep_with(&["disasm", "-"], line.as_bytes()).ok();
+    assert!(
+        listing.starts_with("(000) ldh      [12]\n(001) jeq      #0x800           jt 2\tjf 3\n"),
+        "{listing}"
+    );
+    let hex = skep_with(&["asm", "-", "--classic", "--emit", "hex"], listing.as_bytes()).ok();
+    assert_eq!(skep_with(&["disasm", "-", "--classic", "--hex"], hex.as_bytes()).ok(), listing);
+    skep_with(&["asm", "-", "--classic"], b"ldw [12]\n").fails(1);
+}
