@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod examples;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub mod fidelity;
 pub mod filter_oracle;
 pub mod generate;
 #[cfg(all(target_os = "linux", not(skep_portable)))]

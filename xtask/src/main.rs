@@ -53,6 +53,18 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Give random programs to the running kernel and to the verifier, and count where the two differ
+    ///
+    /// Needs CAP_BPF and its companions. Fails if a verdict differs.
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Fidelity {
+        /// How many programs
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        programs: u64,
+        /// The seed of the first; the others follow
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+    },
     /// Give programs to the running kernel and to `skep verify --batch`, and list where the two differ
     ///
     /// Reads every *.jsonl of a folder, in the form that `skep verify --batch` reads. Needs CAP_BPF and its companions.
@@ -121,6 +133,8 @@ fn main() -> ExitCode {
         Command::Diff { programs, seed } => differ(programs, seed),
         Command::Examples { check } => examples(&root, check),
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Command::Fidelity { programs, seed } => fidelity(programs, seed),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),
     };
@@ -192,4 +206,11 @@ fn filter_oracle(data: &std::path::Path, names: Option<&std::path::Path>) -> Don
     let tally = xtask::filter_oracle::run(data, names)?;
     print!("{tally}");
     Ok(tally.passed())
+}
+
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+fn fidelity(programs: u64, seed: u64) -> Done {
+    let figures = xtask::fidelity::run(programs, seed)?;
+    print!("{figures}");
+    Ok(figures.false_accepts.is_empty() && figures.false_rejects.is_empty())
 }

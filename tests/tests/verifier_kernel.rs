@@ -1,0 +1,23 @@
+//! The verifier beside the running kernel, on random programs: no verdict may differ.
+#![cfg(all(target_os = "linux", not(skep_portable)))]
+
+/// Linux 6.18 is what the verifier follows: other kernels decide differently here and there.
+fn is_followed() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| release.starts_with("6.18."))
+}
+
+#[test]
+fn random_programs_get_the_kernels_verdict() {
+    if !is_followed() {
+        println!("skipped: the running kernel is not 6.18");
+        return;
+    }
+    match xtask::fidelity::run(400, 1) {
+        Ok(figures) => {
+            assert_eq!(figures.programs, 400);
+            assert!(figures.accepted > 40, "too few are accepted to show anything:\n{figures}");
+            assert!(figures.false_accepts.is_empty() && figures.false_rejects.is_empty(), "{figures}");
+        }
+        Err(errno) => println!("skipped: maps can't be made: {errno}"),
+    }
+}
