@@ -237,3 +237,26 @@ fn what_only_some_kernels_are_built_with_is_refused() {
     let text = "r2 = 0\ncall bpf_override_return\nr0 = 0\nexit";
     refused_with(verdict_of(ProgType::KPROBE, MapType::HASH, text), "cannot use helper");
 }
+
+#[test]
+fn numbers_at_a_constant_distance_learn_from_each_other() {
+    let program = |step: &str| {
+        format!(
+            "r6 = *(u32 *)(r1 + 16)\n{LOOKUP}if r0 == 0 goto out\nr2 = r6\n{step}\nif r6 > 9 goto out\nr0 += r2\n\
+             r0 = *(u8 *)(r0 + 0)\nout: r0 = 0\nexit"
+        )
+    };
+    accepted(&program("r2 += 6"), 18);
+    accepted(&program("w2 += 6"), 18);
+    refused(&program("r2 += 7"), 12, "invalid access to map value, value_size=16 off=16 size=1");
+    refused(&program("r2 -= 1"), 12, "R0 min value is negative");
+}
+
+#[test]
+fn a_mask_made_of_a_sign_is_followed_apart() {
+    // 0 or -1, then 0 or 8: never a value between, which a known bit alone would allow.
+    accepted(
+        "r2 = *(u64 *)(r10 - 8)\nr2 s>>= 63\nr2 &= 9\nr0 = 0\nif r2 == 1 goto dead\nexit\ndead: r0 = r3\nexit",
+        10,
+    );
+}

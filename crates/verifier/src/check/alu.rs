@@ -4,7 +4,7 @@ use skep_isa::{AluOp, Operand, SwapKind, Width};
 
 use crate::env::Env;
 use crate::refusal::{Step, errno};
-use crate::state::{ADD_CONST, Reg};
+use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Reg};
 
 /// How an operation is written in the log.
 pub(crate) fn symbol(op: AluOp) -> &'static str {
@@ -246,18 +246,26 @@ impl Env<'_> {
         if !d.val.alu(op, width, &s.val) {
             *d = Reg { precise: !bpf, ..Reg::UNKNOWN };
         }
-        let delta = s.val.const_value(true);
-        match delta {
-            Some(v) if bpf && op == AluOp::Add && width == Width::W64 && d.id != 0 => {
-                if d.id & ADD_CONST != 0 || v > i32::MAX as u64 {
-                    d.id = 0;
-                    d.off = 0;
-                } else {
-                    d.id |= ADD_CONST;
-                    d.off = v as i32;
-                }
+        let delta = match op {
+            AluOp::Add | AluOp::Sub if bpf && d.id != 0 => s.val.const_value(width == Width::W64),
+            _ => None,
+        };
+        let Some(v) = delta else {
+            d.id = 0;
+            return;
+        };
+        // A second constant can't be added to the first, nor one that 32 bits don't hold.
+        let off = if width == Width::W64 { i32::try_from(v as i64).ok() } else { Some(v as i32) };
+        let off = if op == AluOp::Sub { off.and_then(i32::checked_neg) } else { off };
+        match off {
+            Some(off) if d.id & ADD_CONST == 0 => {
+                d.id |= if width == Width::W64 { ADD_CONST64 } else { ADD_CONST32 };
+                d.off = off;
             }
-            _ => d.id = 0,
+            _ => {
+                d.id = 0;
+                d.off = 0;
+            }
         }
     }
 }

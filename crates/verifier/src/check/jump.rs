@@ -6,8 +6,10 @@ use super::null;
 use crate::env::Env;
 use crate::explore::Next;
 use crate::refusal::Step;
-use crate::state::{ADD_CONST, AT_PKT_END, BEYOND_PKT_END, FP, Flags, Kind, LinkedSite, Reg, State};
-use crate::structure::target;
+use crate::state::{
+    ADD_CONST, ADD_CONST32, AT_PKT_END, BEYOND_PKT_END, FP, Flags, Kind, LinkedSite, Reg, State,
+};
+use crate::structure::{Aux, target};
 use crate::value::{Scalar, branch_taken, refine, refine_self};
 
 /// Registers whose number is linked with another's.
@@ -87,8 +89,8 @@ fn packet_decided(a: &Reg, b: &Reg, cond: Cond) -> Option<bool> {
     }
 }
 
-/// Gathers what shares an id; what finds no room is unlinked.
-fn collect(state: &mut State, id: u32, links: &mut Links, count: &mut usize) {
+/// Gathers what shares an id and may still be read; what finds no room is unlinked.
+fn collect(aux: &[Aux], state: &mut State, id: u32, links: &mut Links, count: &mut usize) {
     let id = id & !ADD_CONST;
     for f in (0..=state.cur()).rev() {
         let frame = &state.frames[f];
@@ -96,8 +98,10 @@ fn collect(state: &mut State, id: u32, links: &mut Links, count: &mut usize) {
         if !frame.regs.iter().any(hits) && !frame.stack.iter().any(|s| s.is_spilled() && hits(&s.reg)) {
             continue;
         }
+        let live = aux[state.insn_of(f)].live;
         let frame = state.frame_mut(f);
-        let regs = frame.regs.iter_mut().take(FP).enumerate().map(|(i, r)| (i, false, r));
+        let regs = frame.regs.iter_mut().take(FP).enumerate().filter(|(i, _)| live >> i & 1 == 1);
+        let regs = regs.map(|(i, r)| (i, false, r));
         let slots = frame
             .stack
             .iter_mut()
@@ -127,6 +131,10 @@ fn spread(state: &mut State, known: Reg, links: &Links) {
         if !r.is_scalar() || r.link() != known.link() {
             continue;
         }
+        // Distances in 32 and in 64 bits do not go together.
+        if (r.id ^ known.id) & ADD_CONST == ADD_CONST {
+            continue;
+        }
         let plain = r.id & ADD_CONST == 0 && known.id & ADD_CONST == 0;
         if plain || r.off == known.off {
             *r = known;
@@ -136,7 +144,7 @@ fn spread(state: &mut State, known: Reg, links: &Links) {
             *r = known;
             r.off = off;
             r.id = id;
-            r.val.add_unsynced(&delta);
+            r.val.add(&delta, (id | known.id) & ADD_CONST32 != 0);
         }
     }
 }
@@ -197,12 +205,12 @@ impl Env<'_> {
         if let Operand::Reg(r) = src {
             let s = *self.cur.reg(r.index());
             if s.is_scalar() && s.id != 0 {
-                collect(&mut self.cur, s.id, &mut links, &mut count);
+                collect(&self.aux, &mut self.cur, s.id, &mut links, &mut count);
             }
         }
         let d = *self.cur.reg(dst);
         if d.is_scalar() && d.id != 0 {
-            collect(&mut self.cur, d.id, &mut links, &mut count);
+            collect(&self.aux, &mut self.cur, d.id, &mut links, &mut count);
         }
         if count > 1 {
             self.history_entry().linked = links;

@@ -7,7 +7,7 @@ mod stack;
 
 use std::rc::Rc;
 
-pub(crate) use reg::{ADD_CONST, AT_PKT_END, BEYOND_PKT_END};
+pub(crate) use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, AT_PKT_END, BEYOND_PKT_END};
 pub(crate) use reg::{Flags, Kind, Reg};
 pub(crate) use stack::{Byte, Slot};
 

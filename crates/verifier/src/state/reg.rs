@@ -128,8 +128,12 @@ impl Flags {
     }
 }
 
-/// Marks the id of a scalar that differs from its linked ones by a constant.
-pub(crate) const ADD_CONST: u32 = 1 << 31;
+/// Marks the id of a scalar that differs from its linked ones by a constant that was added in 64 bits.
+pub(crate) const ADD_CONST64: u32 = 1 << 31;
+/// As [`ADD_CONST64`], added in 32 bits: the high half is zero.
+pub(crate) const ADD_CONST32: u32 = 1 << 30;
+/// Either mark.
+pub(crate) const ADD_CONST: u32 = ADD_CONST64 | ADD_CONST32;
 
 /// How far behind the end of a packet a comparison reached: not a size, but a relation.
 pub(crate) const BEYOND_PKT_END: i32 = -1;

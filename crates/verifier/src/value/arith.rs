@@ -185,11 +185,15 @@ impl Scalar {
         true
     }
 
-    /// `self += delta`, without the deduction between the parts that normally follows.
-    pub(crate) fn add_unsynced(&mut self, delta: &Scalar) {
+    /// `self += delta`; with `low`, in 32 bits.
+    pub(crate) fn add(&mut self, delta: &Scalar, low: bool) {
         add32(self, delta);
         add64(self, delta);
         self.var = self.var.add(delta.var);
+        if low {
+            self.zext32();
+        }
+        self.sync();
     }
 
     fn tracked(&mut self, op: AluOp, bits: u32, src: &Scalar) {
