@@ -1,6 +1,6 @@
 //! Calls of helpers: who may call, what is passed, what comes back.
 
-use skep_abi::{Arg, HelperId as H, HelperRow, MapType as M, Ret};
+use skep_abi::{Arg, HelperId as H, HelperRow, MapType as M, ProgType as P, Ret};
 
 use super::args::Meta;
 use super::memory::Access;
@@ -121,6 +121,13 @@ impl Env<'_> {
     fn special(&mut self, id: H, m: &Meta) -> Step {
         match id {
             H::TAIL_CALL => self.no_held(true, "tail_call"),
+            H::GET_FUNC_IP if self.task.prog_type != P::KPROBE => {
+                let t = format!(
+                    "func bpf_get_func_ip#173 not supported for program type {}",
+                    self.task.prog_type.0
+                );
+                Err(self.refuse(errno::ENOTSUPP, "V0509", t))
+            }
             H::GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => {
                 let t = "get_local_storage() doesn't support non-zero flags";
                 Err(self.refuse(errno::EINVAL, "V0512", t))
