@@ -45,8 +45,8 @@ impl Compiled {
 pub(super) fn run(args: &Args, path: &Path, out: &mut Output) -> Result<Verdict, Failure> {
     let wrong = |e: skep::capture::Error| capture_failure(&e, path);
     let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
-    // An expression that does not compile is an error also for a capture without packets.
-    let mut compiled = Compiled::new(args, LinkType::ETHERNET)?;
+    // What an expression means, and whether it means anything, depends on the link type: the packets tell it.
+    let mut compiled: Option<Compiled> = None;
     let mut writer = None;
     let mut progress = Progress::new(input::len(path));
     let mut counts = Counts::default();
@@ -62,11 +62,12 @@ pub(super) fn run(args: &Args, path: &Path, out: &mut Output) -> Result<Verdict,
             Err(e) => return Err(wrong(e)),
         };
         counts.packets += 1;
-        if packet.link_type != compiled.link {
-            compiled = Compiled::new(args, packet.link_type)?;
-        }
+        let current = match compiled.take() {
+            Some(c) if c.link == packet.link_type => c,
+            _ => Compiled::new(args, packet.link_type)?,
+        };
         let view = classic::Packet { len: packet.orig_len, ..classic::Packet::new(packet.data) };
-        if compiled.filter.run(&view) == 0 {
+        if compiled.insert(current).filter.run(&view) == 0 {
             continue;
         }
         counts.matched += 1;
@@ -77,6 +78,11 @@ pub(super) fn run(args: &Args, path: &Path, out: &mut Output) -> Result<Verdict,
         }
     }
     progress.finish();
+    // An expression that does not compile is an error also for a capture without packets.
+    let compiled = match compiled {
+        Some(c) => c,
+        None => Compiled::new(args, LinkType::ETHERNET)?,
+    };
     if let (Some(writer), Some(to)) = (writer, &args.write) {
         let mut file: BufWriter<File> = writer.finish().map_err(|e| capture_failure(&e, to))?;
         file.flush().map_err(|e| input::at(to, &e))?;
