@@ -83,6 +83,12 @@ pub struct Outcome {
     pub counts: Counts,
 }
 
+/// The lowest register that some path of a program reads before it sets it, if only `given` (a bit each) are set at
+/// the start: a check for programs that have no type, such as those on plain memory. Calls count as reading nothing.
+pub fn unset_register(insns: &[skep_isa::Insn], given: u16) -> Option<u8> {
+    structure::unset_register(&structure::decode_slots(insns), given)
+}
+
 /// Verifies a program.
 pub fn verify(task: &Task) -> Outcome {
     let mut kept = Kept::default();

@@ -8,6 +8,7 @@ use std::io::Read;
 
 use serde::Serialize;
 use skep::Vm;
+use skep::isa::Endian;
 use skep::vm::{Engine, Fault, Memory, Stop};
 
 use crate::failure::{Failure, reason};
@@ -56,6 +57,13 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     use std::io::Write;
     let mut memory = input::hex(&args.memory).map_err(|f| f.context("memory"))?;
     let code = code(args)?;
+    if let Some(reg) = unset(&code).filter(|_| !args.elf) {
+        let why = format!("r{reg} is read before anything is in it");
+        if args.debug {
+            writeln!(out, "Failed to load program: {why}")?;
+        }
+        return Err(Failure::new(why).negative());
+    }
     let r0 = prepare(&code, args.elf).and_then(|vm| {
         let engine = if args.jit { Engine::Jit } else { Engine::Interpreter };
         vm.engine(engine).run_mem(&mut memory)
@@ -91,6 +99,12 @@ fn code(args: &Args) -> Result<Vec<u8>, Failure> {
         }
     };
     input::hex(&text).map_err(|f| f.context("bytecode"))
+}
+
+/// A register that the program takes for granted: at the start only r1, r2 and r10 are set.
+fn unset(code: &[u8]) -> Option<u8> {
+    let insns = skep::isa::slots_from_bytes(code, Endian::Little).ok()?;
+    skep::verifier::unset_register(&insns, 1 << 1 | 1 << 2 | 1 << 10)
 }
 
 fn prepare(code: &[u8], elf: bool) -> Result<Vm, skep::Error> {

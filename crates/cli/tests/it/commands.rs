@@ -105,6 +105,10 @@ fn conformance_speaks_the_plugin_protocol() {
     assert_eq!(skep_with(&["conformance", "01 20 03", "--debug"], load.as_bytes()).ok(), "23\n");
     // A reserved field is not zero.
     skep_with(&["conformance"], b"95 01 00 00 00 00 00 00").fails(1);
+    // r0 |= r10, and nothing has set r0.
+    let unset = skep_with(&["conformance"], b"4f a0 00 00 00 00 00 00 95 00 00 00 00 00 00 00");
+    assert_eq!(unset.code, 1);
+    assert!(unset.stderr.contains("r0 is read before anything is in it"), "{}", unset.stderr);
     // call 5 with r1 = -1, by number and by register
     let call =
         "b7 01 00 00 ff ff ff ff 85 00 00 00 05 00 00 00 b7 00 00 00 02 00 00 00 95 00 00 00 00 00 00 00";

@@ -53,17 +53,43 @@ pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], prog: ProgType) {
             Slot::Bad(_) => (u16::MAX, 0),
         })
         .collect();
+    let live = flow(slots, &effects);
+    for (aux, live) in aux.iter_mut().zip(live) {
+        aux.live = live;
+    }
+}
+
+/// The lowest register that some path reads before it sets it, if only those in `given` (a bit each) are set at the
+/// start. What calls read is not known without their prototypes: they count as reading nothing.
+pub(crate) fn unset_register(slots: &[Slot], given: u16) -> Option<u8> {
+    let effects: Vec<(u16, u16)> = slots
+        .iter()
+        .map(|s| match s {
+            Slot::Op(Op::Call(_)) => (0, CALLER_SAVED),
+            Slot::Op(Op::LoadAbs { .. } | Op::LoadInd { .. }) => (0, CALLER_SAVED),
+            Slot::Op(op) => use_def(op, ProgType::UNSPEC),
+            Slot::Half | Slot::Bad(_) => (0, 0),
+        })
+        .collect();
+    let unset = flow(slots, &effects).first()? & !given;
+    (unset != 0).then(|| unset.trailing_zeros() as u8)
+}
+
+/// Registers that may be read from each slot on, given what each slot reads and sets.
+fn flow(slots: &[Slot], effects: &[(u16, u16)]) -> Vec<u16> {
+    let mut live = vec![0; slots.len()];
     let mut changed = true;
     while changed {
         changed = false;
         for i in (0..slots.len()).rev() {
-            let after = successors(slots, i).fold(0, |acc, s| acc | aux[s].live);
+            let after = successors(slots, i).fold(0, |acc, s| acc | live[s]);
             let (uses, defs) = effects[i];
             let before = after & !defs | uses;
-            if before != aux[i].live {
-                aux[i].live = before;
+            if before != live[i] {
+                live[i] = before;
                 changed = true;
             }
         }
     }
+    live
 }

@@ -6,7 +6,7 @@ mod scc;
 mod subprog;
 
 pub(crate) use cfg::check_cfg;
-pub(crate) use liveness::live_registers;
+pub(crate) use liveness::{live_registers, unset_register};
 pub(crate) use scc::components;
 pub(crate) use subprog::{Subprog, find as find_subprog, split};
 
