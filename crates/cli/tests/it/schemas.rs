@@ -47,7 +47,8 @@ fn the_other_commands() {
     for kind in ["helper", "map-type", "prog-type", "attach-type", "link-type", "insn", "code"] {
         keeps("explain", &skep(&["explain", "--json", kind]).json());
     }
-    keeps("conformance", &skep_with(&["conformance", "--json"], b"95 00 00 00 00 00 00 00").json());
+    let zero = b"b7 00 00 00 00 00 00 00 95 00 00 00 00 00 00 00";
+    keeps("conformance", &skep_with(&["conformance", "--json"], zero).json());
     keeps("filter", &skep(&["filter", "--json", "ip"]).json());
     keeps("filter", &skep(&["filter", "--json", "tcp", "-r", "examples/traffic.pcapng"]).json());
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
