@@ -260,3 +260,13 @@ fn a_mask_made_of_a_sign_is_followed_apart() {
         10,
     );
 }
+
+#[test]
+fn the_packet_is_passed_only_to_helpers_that_take_it() {
+    let load = "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 8\nr0 = 0\nif r4 > r3 goto out\nr1 = r2\nr2 = 8\nr3 = 0\n";
+    accepted(&format!("{load}r4 = 0\nr5 = 0\ncall bpf_csum_diff\nout: r0 = 0\nexit"), 15);
+    for helper in ["bpf_strtol", "bpf_strtoul"] {
+        let text = format!("{load}r4 = r10\nr4 += -8\ncall {helper}\nout: r0 = 0\nexit");
+        refused(&text, 11, "helper access to the packet is not allowed");
+    }
+}

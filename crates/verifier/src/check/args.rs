@@ -100,7 +100,7 @@ fn accepted(arg: Arg) -> Option<Accepted> {
 }
 
 /// Helpers that may be given pointers into the packet.
-const PACKET_ACCESS: [H; 17] = [
+const PACKET_ACCESS: [H; 15] = [
     H::MAP_LOOKUP_ELEM,
     H::MAP_UPDATE_ELEM,
     H::MAP_DELETE_ELEM,
@@ -116,8 +116,6 @@ const PACKET_ACCESS: [H; 17] = [
     H::TCP_RAW_GEN_SYNCOOKIE_IPV6,
     H::TCP_RAW_CHECK_SYNCOOKIE_IPV4,
     H::TCP_RAW_CHECK_SYNCOOKIE_IPV6,
-    H::STRTOL,
-    H::STRTOUL,
 ];
 
 /// Array types whose lookup of a constant key in range can't fail.
