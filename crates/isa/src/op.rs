@@ -36,6 +36,11 @@ pub enum Width {
     W64,
 }
 
+impl Width {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::W32, Self::W64];
+}
+
 /// Width of a memory access.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Size {
@@ -50,6 +55,9 @@ pub enum Size {
 }
 
 impl Size {
+    /// All four, smallest first.
+    pub const ALL: [Self; 4] = [Self::B, Self::H, Self::W, Self::Dw];
+
     /// The width in bytes.
     pub const fn bytes(self) -> usize {
         match self {
@@ -103,6 +111,26 @@ pub enum AluOp {
     Arsh,
 }
 
+impl AluOp {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Add,
+        Self::Sub,
+        Self::Mul,
+        Self::Div,
+        Self::Sdiv,
+        Self::Or,
+        Self::And,
+        Self::Lsh,
+        Self::Rsh,
+        Self::Mod,
+        Self::Smod,
+        Self::Xor,
+        Self::Mov,
+        Self::Arsh,
+    ];
+}
+
 /// The comparison of a conditional jump.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Cond {
@@ -128,6 +156,23 @@ pub enum Cond {
     Slt,
     /// `s<=`
     Sle,
+}
+
+impl Cond {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Eq,
+        Self::Ne,
+        Self::Set,
+        Self::Gt,
+        Self::Ge,
+        Self::Lt,
+        Self::Le,
+        Self::Sgt,
+        Self::Sge,
+        Self::Slt,
+        Self::Sle,
+    ];
 }
 
 /// What a byte-order instruction does.
@@ -156,6 +201,11 @@ pub enum AtomicOp {
     Xchg,
     /// `r0 = cmpxchg(dst + off, r0, src)`; always fetches
     Cmpxchg,
+}
+
+impl AtomicOp {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Add, Self::Or, Self::And, Self::Xor, Self::Xchg, Self::Cmpxchg];
 }
 
 /// What the 64 bits of a wide load mean (the `src` field of its first slot).

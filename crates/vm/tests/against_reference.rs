@@ -94,44 +94,11 @@ fn set(dst: u8, value: u64) -> Op {
     Op::LoadImm { dst: reg(dst), source: ImmSource::Value, imm: value }
 }
 
-const ALU: [AluOp; 14] = [
-    AluOp::Add,
-    AluOp::Sub,
-    AluOp::Mul,
-    AluOp::Div,
-    AluOp::Sdiv,
-    AluOp::Or,
-    AluOp::And,
-    AluOp::Lsh,
-    AluOp::Rsh,
-    AluOp::Mod,
-    AluOp::Smod,
-    AluOp::Xor,
-    AluOp::Mov,
-    AluOp::Arsh,
-];
-
-const CONDS: [Cond; 11] = [
-    Cond::Eq,
-    Cond::Ne,
-    Cond::Set,
-    Cond::Gt,
-    Cond::Ge,
-    Cond::Lt,
-    Cond::Le,
-    Cond::Sgt,
-    Cond::Sge,
-    Cond::Slt,
-    Cond::Sle,
-];
-
-const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
-const SIZES: [Size; 4] = [Size::B, Size::H, Size::W, Size::Dw];
 const ENDIANS: [Endian; 2] = [Endian::Little, Endian::Big];
 
 #[test]
 fn arithmetic_with_edge_operands() {
-    for (op, width) in ALU.iter().flat_map(|op| WIDTHS.map(|w| (*op, w))) {
+    for (op, width) in AluOp::ALL.iter().flat_map(|op| Width::ALL.map(|w| (*op, w))) {
         for (a, b) in EDGES.iter().flat_map(|a| EDGES.map(|b| (*a, b))) {
             let alu = |src| Op::Alu { width, op, dst: reg(0), src };
             assert!(compare(
@@ -146,7 +113,7 @@ fn arithmetic_with_edge_operands() {
 
 #[test]
 fn comparisons_with_edge_operands() {
-    for (cond, width) in CONDS.iter().flat_map(|c| WIDTHS.map(|w| (*c, w))) {
+    for (cond, width) in Cond::ALL.iter().flat_map(|c| Width::ALL.map(|w| (*c, w))) {
         for (a, b) in EDGES.iter().flat_map(|a| EDGES.map(|b| (*a, b))) {
             for src in [Operand::Reg(reg(2)), Operand::Imm(b as i32)] {
                 let branch = Op::Branch { width, cond, dst: reg(1), src, off: 1 };
@@ -167,7 +134,7 @@ fn moves_and_byte_order_with_edge_operands() {
             ops.push(Op::Swap { kind, size, dst: reg(0) });
         }
     }
-    for width in WIDTHS {
+    for width in Width::ALL {
         ops.push(Op::Neg { width, dst: reg(0) });
         for from in [Size::B, Size::H, Size::W] {
             ops.push(Op::Movsx { width, from, dst: reg(0), src: reg(0) });
@@ -185,7 +152,7 @@ fn moves_and_byte_order_with_edge_operands() {
 #[test]
 fn accesses_at_the_edges_of_a_region() {
     let data: Vec<u8> = (0x80..0x90).collect();
-    for (size, endian) in SIZES.iter().flat_map(|s| ENDIANS.map(|e| (*s, e))) {
+    for (size, endian) in Size::ALL.iter().flat_map(|s| ENDIANS.map(|e| (*s, e))) {
         for off in -10..20 {
             for signed in [false, true] {
                 let load = Op::Load { size, signed, dst: reg(0), src: reg(1), off };
@@ -215,7 +182,7 @@ fn any_operand() -> impl Strategy<Value = Operand> {
 }
 
 fn any_size() -> impl Strategy<Value = Size> {
-    prop::sample::select(&SIZES[..])
+    prop::sample::select(&Size::ALL[..])
 }
 
 fn any_base() -> impl Strategy<Value = (Reg, i16)> {
@@ -229,7 +196,7 @@ fn any_base() -> impl Strategy<Value = (Reg, i16)> {
 }
 
 fn any_unit() -> impl Strategy<Value = Op> {
-    let alu = (prop::sample::select(&ALU[..]), any::<bool>(), any_reg(), any_operand()).prop_map(
+    let alu = (prop::sample::select(&AluOp::ALL[..]), any::<bool>(), any_reg(), any_operand()).prop_map(
         |(op, wide, dst, src)| Op::Alu { width: if wide { Width::W64 } else { Width::W32 }, op, dst, src },
     );
     let popular = prop::sample::select(
@@ -265,9 +232,7 @@ fn any_unit() -> impl Strategy<Value = Op> {
         off,
         src,
     });
-    let rmw = prop::sample::select(
-        &[AtomicOp::Add, AtomicOp::Or, AtomicOp::And, AtomicOp::Xor, AtomicOp::Xchg, AtomicOp::Cmpxchg][..],
-    );
+    let rmw = prop::sample::select(&AtomicOp::ALL[..]);
     let atomic = (rmw, any::<bool>(), any::<bool>(), any_base(), any_reg()).prop_map(
         |(op, wide, fetch, (dst, off), src)| Op::Atomic {
             op,
@@ -291,7 +256,7 @@ enum Piece {
 }
 
 fn any_piece() -> impl Strategy<Value = Piece> {
-    let branch = (any::<bool>(), prop::sample::select(&CONDS[..]), any_reg(), any_operand(), 0usize..12)
+    let branch = (any::<bool>(), prop::sample::select(&Cond::ALL[..]), any_reg(), any_operand(), 0usize..12)
         .prop_map(|(wide, cond, dst, src, skip)| {
             Piece::Branch(if wide { Width::W64 } else { Width::W32 }, cond, dst, src, skip)
         });

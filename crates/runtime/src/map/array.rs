@@ -1,32 +1,37 @@
-//! `BPF_MAP_TYPE_ARRAY`: values in a row, all there from the start, never deleted.
+//! `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: values in a row, all there from the start, never deleted.
 
+use super::values::Values;
 use super::{Element, KeyAt, MapOps, NOEXIST, Shape, Side};
 use crate::errno::Errno;
 
 /// An array.
 pub(super) struct Array {
     shape: Shape,
-    stride: usize,
+    values: Values,
 }
 
 impl Array {
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, stride: shape.stride() }
+        Self { shape, values: Values::shared(&shape) }
+    }
+
+    pub(super) fn percpu(shape: Shape) -> Self {
+        Self { shape, values: Values::percpu(&shape) }
     }
 
     fn offset(&self, key: &[u8]) -> Result<Option<usize>, Errno> {
         let index = self.shape.index(key)?;
-        Ok((index < self.shape.max_entries).then(|| index as usize * self.stride))
+        Ok((index < self.shape.max_entries).then(|| index as usize * self.values.room()))
     }
 }
 
 impl MapOps for Array {
     fn slab_len(&self) -> usize {
-        self.stride.saturating_mul(self.shape.max_entries as usize)
+        self.values.room().saturating_mul(self.shape.max_entries as usize)
     }
 
-    fn lookup(&mut self, _: &[u8], key: &[u8], _: u32) -> Result<usize, Errno> {
-        self.offset(key)?.ok_or(Errno::ENOENT)
+    fn lookup(&mut self, _: &[u8], key: &[u8], cpu: u32) -> Result<usize, Errno> {
+        Ok(self.offset(key)?.ok_or(Errno::ENOENT)? + self.values.offset(cpu))
     }
 
     fn update(
@@ -35,14 +40,14 @@ impl MapOps for Array {
         key: &[u8],
         value: &[u8],
         flags: u64,
-        _: Side,
+        side: Side,
     ) -> Result<(), Errno> {
         let flags = self.shape.check_flags(flags)?;
         let at = self.offset(key)?.ok_or(Errno::E2BIG)?;
         if flags == NOEXIST {
             return Err(Errno::EEXIST);
         }
-        slab[at..at + value.len()].copy_from_slice(value);
+        self.values.write(slab, at, value, side, false);
         Ok(())
     }
 
@@ -56,17 +61,22 @@ impl MapOps for Array {
 
     fn read(&self, slab: &[u8], key: &[u8], out: &mut Vec<u8>) -> Result<(), Errno> {
         let at = self.offset(key)?.ok_or(Errno::ENOENT)?;
-        out.clear();
-        out.extend_from_slice(&slab[at..at + self.shape.value_size]);
+        self.values.read(slab, at, out);
         Ok(())
     }
 
-    fn element(&self, _: &[u8], cursor: &mut u64, _: u32) -> Result<Option<Element>, Errno> {
+    fn lookup_on(&mut self, _: &[u8], key: &[u8], cpu: u32) -> Result<usize, Errno> {
+        let offset = self.values.offset_of(cpu)?;
+        Ok(self.offset(key)?.ok_or(Errno::ENOENT)? + offset)
+    }
+
+    fn element(&self, _: &[u8], cursor: &mut u64, cpu: u32) -> Result<Option<Element>, Errno> {
         if *cursor >= u64::from(self.shape.max_entries) {
             return Ok(None);
         }
         let index = *cursor as u32;
         *cursor += 1;
-        Ok(Some(Element { key: KeyAt::Index(index), value: index as usize * self.stride }))
+        let value = index as usize * self.values.room() + self.values.offset(cpu);
+        Ok(Some(Element { key: KeyAt::Index(index), value }))
     }
 }

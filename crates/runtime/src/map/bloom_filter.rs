@@ -3,7 +3,7 @@
 //! Bits and hash functions are as many as the kernel takes (7/5 bits a function and entry, rounded up to a power
 //! of two); which values it claims wrongly depends on the seed, there as here.
 
-use super::{ANY, MapOps, Shape, Side, table};
+use super::{ANY, MapOps, Shape, table};
 use crate::errno::Errno;
 
 /// Hash functions where `map_extra` does not say.
@@ -42,21 +42,6 @@ impl MapOps for BloomFilter {
 
     fn lookup(&mut self, _: &[u8], _: &[u8], _: u32) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
-    }
-
-    /// bpf(2) pushes by updating with an empty key.
-    fn update(
-        &mut self,
-        slab: &mut [u8],
-        _: &[u8],
-        value: &[u8],
-        flags: u64,
-        side: Side,
-    ) -> Result<(), Errno> {
-        match side {
-            Side::User => self.push(slab, value, flags),
-            Side::Prog(_) => Err(Errno::EINVAL),
-        }
     }
 
     fn delete(&mut self, _: &mut [u8], _: &[u8]) -> Result<(), Errno> {

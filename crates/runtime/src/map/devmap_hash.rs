@@ -1,6 +1,5 @@
 //! `BPF_MAP_TYPE_DEVMAP_HASH`: a devmap whose indices are sparse.
 
-use super::hash::next_key;
 use super::table::Table;
 use super::targets::check_devmap_value;
 use super::{MapOps, NOEXIST, Shape, Side};
@@ -70,7 +69,7 @@ impl MapOps for DevmapHash {
     }
 
     fn next_key(&self, slab: &[u8], key: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Errno> {
-        next_key(&self.table, slab, key, out)
+        self.table.next_key(slab, key, out)
     }
 
     fn read(&self, slab: &[u8], key: &[u8], out: &mut Vec<u8>) -> Result<(), Errno> {

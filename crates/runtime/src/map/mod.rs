@@ -16,15 +16,14 @@ mod fd_array;
 mod hash;
 mod hash_of_maps;
 mod lpm_trie;
-mod lru_hash;
-mod percpu_array;
-mod percpu_hash;
+mod lru;
 mod queue;
 mod ringbuf;
 mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use skep_abi::MapType;
 use skep_isa::Endian;
@@ -149,15 +148,20 @@ pub(crate) trait MapOps {
     /// Offset of the value that a program on `cpu` sees.
     fn lookup(&mut self, slab: &[u8], key: &[u8], cpu: u32) -> Result<usize, Errno>;
 
-    /// Sets a value.
+    /// Sets a value. Where there are no keys, bpf(2) pushes by updating with an empty one.
     fn update(
         &mut self,
         slab: &mut [u8],
-        key: &[u8],
+        _key: &[u8],
         value: &[u8],
         flags: u64,
         side: Side,
-    ) -> Result<(), Errno>;
+    ) -> Result<(), Errno> {
+        match side {
+            Side::User => self.push(slab, value, flags),
+            Side::Prog(_) => Err(Errno::EINVAL),
+        }
+    }
 
     /// Removes a key.
     fn delete(&mut self, slab: &mut [u8], key: &[u8]) -> Result<(), Errno>;
@@ -256,10 +260,10 @@ types! {
     ARRAY: attr::array, array::Array::new;
     PROG_ARRAY: attr::prog_array, fd_array::FdArray::prog_array;
     PERF_EVENT_ARRAY: attr::perf_event_array, fd_array::FdArray::perf_event_array;
-    PERCPU_HASH: attr::percpu_hash, percpu_hash::PercpuHash::new;
-    PERCPU_ARRAY: attr::percpu_array, percpu_array::PercpuArray::new;
-    LRU_HASH: attr::lru_hash, lru_hash::LruHash::new;
-    LRU_PERCPU_HASH: attr::lru_percpu_hash, lru_hash::LruHash::percpu;
+    PERCPU_HASH: attr::percpu_hash, hash::Hash::percpu;
+    PERCPU_ARRAY: attr::percpu_array, array::Array::percpu;
+    LRU_HASH: attr::lru_hash, hash::Hash::lru;
+    LRU_PERCPU_HASH: attr::lru_percpu_hash, hash::Hash::lru_percpu;
     LPM_TRIE: attr::lpm_trie, lpm_trie::LpmTrie::new;
     ARRAY_OF_MAPS: attr::array_of_maps, fd_array::FdArray::array_of_maps;
     HASH_OF_MAPS: attr::hash_of_maps, hash_of_maps::HashOfMaps::new;

@@ -1,6 +1,6 @@
 //! `BPF_MAP_TYPE_QUEUE` and `BPF_MAP_TYPE_STACK`: no keys; push, pop, peek.
 
-use super::{EXIST, MapOps, NOEXIST, Shape, Side};
+use super::{EXIST, MapOps, NOEXIST, Shape};
 use crate::errno::Errno;
 
 /// A bounded queue or stack, in a ring of slots.
@@ -47,21 +47,6 @@ impl MapOps for Queue {
 
     fn lookup(&mut self, _: &[u8], _: &[u8], _: u32) -> Result<usize, Errno> {
         Err(Errno::ENOENT)
-    }
-
-    /// bpf(2) pushes by updating with an empty key.
-    fn update(
-        &mut self,
-        slab: &mut [u8],
-        _: &[u8],
-        value: &[u8],
-        flags: u64,
-        side: Side,
-    ) -> Result<(), Errno> {
-        match side {
-            Side::User => self.push(slab, value, flags),
-            Side::Prog(_) => Err(Errno::EINVAL),
-        }
     }
 
     fn delete(&mut self, _: &mut [u8], _: &[u8]) -> Result<(), Errno> {

@@ -7,6 +7,7 @@
 //! The hash folds 64-by-64-bit products, after wyhash (Wang Yi, public domain).
 
 use super::{Shape, round8};
+use crate::errno::Errno;
 
 /// Where a chain goes on: the hash of the next key in the high half, its slot plus one in the low half. With
 /// the hash in the link, a key that is not there is mostly passed by without a look at its slot.
@@ -162,11 +163,19 @@ impl Table {
     }
 
     /// The slot after that of `key` in walking order; the first if there is no key or it is gone.
-    pub(super) fn next(&self, slab: &[u8], key: Option<&[u8]>) -> Option<u32> {
+    fn next(&self, slab: &[u8], key: Option<&[u8]>) -> Option<u32> {
         match key.and_then(|k| self.find(slab, k)) {
             Some(slot) => self.after(slot),
             None => self.first(),
         }
+    }
+
+    /// Puts the key after `key` in walking order into `out` (bpf(2)'s `get_next_key`).
+    pub(super) fn next_key(&self, slab: &[u8], key: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Errno> {
+        let slot = self.next(slab, key).ok_or(Errno::ENOENT)?;
+        out.clear();
+        out.extend_from_slice(self.key(slab, slot));
+        Ok(())
     }
 
     /// The first slot in walking order.

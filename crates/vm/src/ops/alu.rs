@@ -17,51 +17,41 @@ codes! {
     MOD = Mod; SMOD = Smod; XOR = Xor; MOV = Mov;
 }
 
-/// 64-bit arithmetic. Division by zero gives 0, remainder by zero the dividend; shifts use six bits.
-#[inline(always)]
-pub(crate) fn alu64(op: u8, a: u64, b: u64) -> u64 {
-    match op {
-        ADD => a.wrapping_add(b),
-        SUB => a.wrapping_sub(b),
-        MUL => a.wrapping_mul(b),
-        DIV => a.checked_div(b).unwrap_or(0),
-        SDIV if b == 0 => 0,
-        SDIV => (a as i64).wrapping_div(b as i64) as u64,
-        OR => a | b,
-        AND => a & b,
-        LSH => a << (b & 63),
-        RSH => a >> (b & 63),
-        MOD => a.checked_rem(b).unwrap_or(a),
-        SMOD if b == 0 => a,
-        SMOD => (a as i64).wrapping_rem(b as i64) as u64,
-        XOR => a ^ b,
-        MOV => b,
-        // Arsh, the only one left.
-        _ => ((a as i64) >> (b & 63)) as u64,
-    }
+macro_rules! alu {
+    ($(#[$doc:meta])* $name:ident: $unsigned:ty as $signed:ty, shifts by $mask:literal) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(crate) fn $name(op: u8, a: $unsigned, b: $unsigned) -> $unsigned {
+            match op {
+                ADD => a.wrapping_add(b),
+                SUB => a.wrapping_sub(b),
+                MUL => a.wrapping_mul(b),
+                DIV => a.checked_div(b).unwrap_or(0),
+                SDIV if b == 0 => 0,
+                SDIV => (a as $signed).wrapping_div(b as $signed) as $unsigned,
+                OR => a | b,
+                AND => a & b,
+                LSH => a << (b & $mask),
+                RSH => a >> (b & $mask),
+                MOD => a.checked_rem(b).unwrap_or(a),
+                SMOD if b == 0 => a,
+                SMOD => (a as $signed).wrapping_rem(b as $signed) as $unsigned,
+                XOR => a ^ b,
+                MOV => b,
+                // Arsh, the only one left.
+                _ => ((a as $signed) >> (b & $mask)) as $unsigned,
+            }
+        }
+    };
 }
 
-/// 32-bit arithmetic; shifts use five bits.
-#[inline(always)]
-pub(crate) fn alu32(op: u8, a: u32, b: u32) -> u32 {
-    match op {
-        ADD => a.wrapping_add(b),
-        SUB => a.wrapping_sub(b),
-        MUL => a.wrapping_mul(b),
-        DIV => a.checked_div(b).unwrap_or(0),
-        SDIV if b == 0 => 0,
-        SDIV => (a as i32).wrapping_div(b as i32) as u32,
-        OR => a | b,
-        AND => a & b,
-        LSH => a << (b & 31),
-        RSH => a >> (b & 31),
-        MOD => a.checked_rem(b).unwrap_or(a),
-        SMOD if b == 0 => a,
-        SMOD => (a as i32).wrapping_rem(b as i32) as u32,
-        XOR => a ^ b,
-        MOV => b,
-        _ => ((a as i32) >> (b & 31)) as u32,
-    }
+alu! {
+    /// 64-bit arithmetic. Division by zero gives 0, remainder by zero the dividend.
+    alu64: u64 as i64, shifts by 63
+}
+alu! {
+    /// 32-bit arithmetic, otherwise as [`alu64`].
+    alu32: u32 as i32, shifts by 31
 }
 
 /// Two-operand arithmetic: which, whether on 64 bits, whether with an immediate.

@@ -65,40 +65,6 @@ impl Random {
     }
 }
 
-const ALU: [AluOp; 14] = [
-    AluOp::Add,
-    AluOp::Sub,
-    AluOp::Mul,
-    AluOp::Div,
-    AluOp::Sdiv,
-    AluOp::Or,
-    AluOp::And,
-    AluOp::Lsh,
-    AluOp::Rsh,
-    AluOp::Mod,
-    AluOp::Smod,
-    AluOp::Xor,
-    AluOp::Mov,
-    AluOp::Arsh,
-];
-const CONDS: [Cond; 11] = [
-    Cond::Eq,
-    Cond::Ne,
-    Cond::Set,
-    Cond::Gt,
-    Cond::Ge,
-    Cond::Lt,
-    Cond::Le,
-    Cond::Sgt,
-    Cond::Sge,
-    Cond::Slt,
-    Cond::Sle,
-];
-const RMW: [AtomicOp; 6] =
-    [AtomicOp::Add, AtomicOp::Or, AtomicOp::And, AtomicOp::Xor, AtomicOp::Xchg, AtomicOp::Cmpxchg];
-const SIZES: [Size; 4] = [Size::B, Size::H, Size::W, Size::Dw];
-const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
-
 /// A program: it keeps r1 to r3 in r7, r8 and r6, does anything, and ends with an exit.
 pub(crate) fn program(random: &mut Random) -> Vec<Insn> {
     let keep = |dst, src| Op::Alu {
@@ -147,15 +113,15 @@ fn aim(random: &mut Random, ops: &mut [Op]) {
 fn any(random: &mut Random) -> Op {
     match random.below(40) {
         0..=9 => Op::Alu {
-            width: random.of(&WIDTHS),
-            op: random.of(&ALU),
+            width: random.of(&Width::ALL),
+            op: random.of(&AluOp::ALL),
             dst: random.dst(),
             src: random.operand(),
         },
         10..=20 => access(random),
         21..=24 => Op::Branch {
-            width: random.of(&WIDTHS),
-            cond: random.of(&CONDS),
+            width: random.of(&Width::ALL),
+            cond: random.of(&Cond::ALL),
             dst: random.reg(),
             src: random.operand(),
             off: 0,
@@ -167,12 +133,12 @@ fn any(random: &mut Random) -> Op {
 
 fn access(random: &mut Random) -> Op {
     let (base, off) = random.base();
-    let size = random.of(&SIZES);
+    let size = random.of(&Size::ALL);
     match random.below(8) {
         0..=2 => Op::Load { size, signed: random.one_in(3), dst: random.dst(), src: base, off },
         3 | 4 => Op::Store { size, dst: base, off, src: random.operand() },
         5 | 6 => {
-            let op = random.of(&RMW);
+            let op = random.of(&AtomicOp::ALL);
             let fetch = random.one_in(2) || matches!(op, AtomicOp::Xchg | AtomicOp::Cmpxchg);
             let size = random.of(&[Size::W, Size::Dw]);
             Op::Atomic { op, size, fetch, dst: base, src: random.reg(), off }
@@ -186,8 +152,8 @@ fn plain(random: &mut Random) -> Op {
     let (dst, src) = (random.dst(), random.reg());
     let narrow = random.of(&[Size::H, Size::W, Size::Dw]);
     match random.below(12) {
-        0 => Op::Neg { width: random.of(&WIDTHS), dst },
-        1 => Op::Movsx { width: random.of(&WIDTHS), from: random.of(&SIZES[..3]), dst, src },
+        0 => Op::Neg { width: random.of(&Width::ALL), dst },
+        1 => Op::Movsx { width: random.of(&Width::ALL), from: random.of(&Size::ALL[..3]), dst, src },
         2 => {
             Op::Swap { kind: random.of(&[SwapKind::ToLe, SwapKind::ToBe, SwapKind::Swap]), size: narrow, dst }
         }
@@ -196,8 +162,8 @@ fn plain(random: &mut Random) -> Op {
         5 | 6 => Op::LoadImm { dst: Reg::new(1).expect("r1"), source: ImmSource::Func, imm: 0 },
         7 => Op::Jump { off: 0, long: random.one_in(2) },
         8 => Op::MayGoto { off: 0 },
-        9 => Op::LoadAbs { size: random.of(&SIZES[..3]), imm: random.below(40) as i32 },
-        10 => Op::LoadInd { size: random.of(&SIZES[..3]), src, imm: random.below(40) as i32 },
+        9 => Op::LoadAbs { size: random.of(&Size::ALL[..3]), imm: random.below(40) as i32 },
+        10 => Op::LoadInd { size: random.of(&Size::ALL[..3]), src, imm: random.below(40) as i32 },
         _ => Op::Alu {
             width: Width::W64,
             op: AluOp::Mov,

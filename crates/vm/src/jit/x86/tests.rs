@@ -112,7 +112,7 @@ fn accesses_tile() {
 
 #[test]
 fn atomics_tile() {
-    let all = [AtomicOp::Add, AtomicOp::Or, AtomicOp::And, AtomicOp::Xor, AtomicOp::Xchg, AtomicOp::Cmpxchg];
+    let all = AtomicOp::ALL;
     let mut ops = Vec::new();
     for (op, (src, dst)) in all.iter().flat_map(|op| pairs().map(|p| (*op, p))) {
         for (size, fetch) in [(Size::W, false), (Size::W, true), (Size::Dw, false), (Size::Dw, true)] {
