@@ -2,19 +2,25 @@
 //! programs in the kernel, so everything goes when it is dropped.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
-use skep_abi::ProgType;
+use skep_abi::{AttachType, ProgType};
 use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
 
 use super::events::Consumers;
 use super::maps::LiveMap;
 use super::run;
+use super::vmlinux::Vmlinux;
 
 /// A program in the kernel.
 #[derive(Debug)]
 pub(super) struct LoadedProgram {
     pub(super) name: String,
     pub(super) prog_type: ProgType,
+    /// The attach type that it was loaded with.
+    pub(super) attach_type: AttachType,
+    /// The object's section, as written.
+    pub(super) section: String,
     pub(super) fd: OwnedFd,
 }
 
@@ -28,16 +34,21 @@ pub struct Live {
     packet: Vec<u8>,
     /// Bytes of metadata in front of it.
     meta: usize,
+    vmlinux: Arc<Vmlinux>,
 }
 
 impl Live {
-    pub(super) fn new(programs: Vec<LoadedProgram>, maps: Vec<Option<LiveMap>>) -> Result<Self, Error> {
+    pub(super) fn new(
+        programs: Vec<LoadedProgram>,
+        maps: Vec<Option<LiveMap>>,
+        vmlinux: Arc<Vmlinux>,
+    ) -> Result<Self, Error> {
         let maps: Vec<LiveMap> = maps.into_iter().flatten().collect();
         let consumers = Consumers::open(&maps)?;
-        Ok(Self { programs, maps, consumers, packet: Vec::new(), meta: 0 })
+        Ok(Self { programs, maps, consumers, packet: Vec::new(), meta: 0, vmlinux })
     }
 
-    fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
+    pub(super) fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
         let found = self.programs.iter().find(|p| p.name == name);
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no program `{name}` is loaded")))
     }
@@ -48,6 +59,11 @@ impl Live {
     /// If none of that name is loaded.
     pub fn program(&self, name: &str) -> Result<BorrowedFd<'_>, Error> {
         Ok(self.find(name)?.fd.as_fd())
+    }
+
+    /// The address of a symbol of the kernel; `None` where there is none, or addresses are hidden from this process.
+    pub fn symbol(&self, name: &str) -> Option<u64> {
+        self.vmlinux.symbol(name)
     }
 
     /// How many samples perf buffers had no room for so far, of those that were taken or looked for.

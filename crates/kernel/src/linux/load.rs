@@ -1,19 +1,20 @@
 //! From Spec to live: types, maps, programs, in that order; whatever was made goes if a later step fails.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use skep_abi::MapType;
 use skep_backend::{Error, ErrorKind, LoadOptions};
 use skep_object::{InitialRef, Program, RelocTarget, Spec};
 
-use super::live::{Live, LoadedProgram};
+use super::live::Live;
 use super::maps::{self, LiveMap};
 use super::program::Resolver;
 use super::types::{self, HERE};
 use super::vmlinux::Vmlinux;
 
 /// Loads a Spec.
-pub(super) fn load(vmlinux: &Vmlinux, spec: &Spec, options: &LoadOptions) -> Result<Live, Error> {
+pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -> Result<Live, Error> {
     if spec.endian != HERE {
         let message = "the object is of the other byte order, which this kernel does not run";
         let error = Error::new(ErrorKind::Unsupported, message);
@@ -40,16 +41,14 @@ pub(super) fn load(vmlinux: &Vmlinux, spec: &Spec, options: &LoadOptions) -> Res
     };
     let mut programs = Vec::new();
     for &index in &chosen {
-        let (prog_type, fd) = resolver.load(index, options)?;
-        let name = spec.programs[index].name.clone();
-        programs.push(LoadedProgram { name, prog_type, fd });
+        programs.push(resolver.load(index, options)?);
     }
     let program = |index: usize| -> Option<BorrowedFd<'_>> {
         let at = chosen.iter().position(|c| *c == index)?;
         Some(programs[at].fd.as_fd())
     };
     maps::fill(spec, &live, program, |target| matches!(target, InitialRef::Program(_)))?;
-    Live::new(programs, live)
+    Live::new(programs, live, Arc::clone(vmlinux))
 }
 
 fn make_map(

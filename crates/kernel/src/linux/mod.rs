@@ -1,5 +1,6 @@
 //! Loading and running, on Linux.
 
+pub mod attach;
 pub mod cpus;
 mod error;
 mod events;

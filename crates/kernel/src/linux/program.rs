@@ -11,6 +11,7 @@ use skep_object::{Extern, ExternKind, Program, RelocTarget, Spec};
 use skep_sys::prog::{LOG_BASIC, LoadAttr, LoadError, load};
 use skep_sys::{Cap, Errno, cap_for_prog};
 
+use super::live::LoadedProgram;
 use super::maps::LiveMap;
 use super::types::Loaded as Types;
 use super::vmlinux::Vmlinux;
@@ -38,7 +39,7 @@ pub(super) struct Resolver<'a> {
 
 impl Resolver<'_> {
     /// Loads the program with this index.
-    pub(super) fn load(&self, index: usize, options: &LoadOptions) -> Result<(ProgType, OwnedFd), Error> {
+    pub(super) fn load(&self, index: usize, options: &LoadOptions) -> Result<LoadedProgram, Error> {
         let mut program = self.object.programs[index].clone();
         let given = options.prog_types.get(&program.name).copied();
         let Some(prog_type) = given.or(program.prog_type).filter(|t| *t != ProgType::UNSPEC) else {
@@ -49,8 +50,10 @@ impl Resolver<'_> {
         for reloc in std::mem::take(&mut program.relocs) {
             self.resolve(&mut program, reloc.insn, &reloc.target)?;
         }
-        let fd = self.submit(index, &program, prog_type)?;
-        Ok((prog_type, fd))
+        let first = || prog_type.row().and_then(|row| row.attach_types.first().copied());
+        let attach_type = program.attach_type.or_else(first).unwrap_or_default();
+        let fd = self.submit(index, &program, prog_type, attach_type)?;
+        Ok(LoadedProgram { name: program.name, prog_type, attach_type, section: program.section, fd })
     }
 
     fn solve_core(&self, program: &mut Program) -> Result<(), Error> {
@@ -153,15 +156,20 @@ impl Resolver<'_> {
         })
     }
 
-    fn submit(&self, index: usize, program: &Program, prog_type: ProgType) -> Result<OwnedFd, Error> {
-        let first = || prog_type.row().and_then(|row| row.attach_types.first().copied());
+    fn submit(
+        &self,
+        index: usize,
+        program: &Program,
+        prog_type: ProgType,
+        attach_type: AttachType,
+    ) -> Result<OwnedFd, Error> {
         let (func_info, line_info) = self
             .types
             .and_then(|t| t.infos.get(index))
             .map_or((&[][..], &[][..]), |(f, l)| (f.as_slice(), l.as_slice()));
         let mut attr = LoadAttr {
             prog_type,
-            attach_type: program.attach_type.or_else(first).unwrap_or_default(),
+            attach_type,
             name: &program.name,
             insns: &program.insns,
             license: &self.object.license,

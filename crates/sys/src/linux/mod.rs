@@ -9,6 +9,7 @@ pub mod info;
 pub mod link;
 pub mod map;
 mod mapping;
+pub mod net;
 pub mod perf;
 pub mod pin;
 pub mod prog;

@@ -37,3 +37,16 @@ pub fn get(path: &Path, flags: u32) -> Result<OwnedFd, Errno> {
     // SAFETY: the path ends in NUL and lives for the call; the command gives a descriptor.
     unsafe { bpf_fd(Cmd::OBJ_GET, &mut attr) }
 }
+
+/// Whether a path, or the directory that it would be in, is in a BPF file system.
+pub fn is_bpffs(path: &Path) -> bool {
+    const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+    let of = |path: &Path| -> Option<i64> {
+        let path = c_path(path).ok()?;
+        // SAFETY: zero is a value of every field of the struct, all of them integers.
+        let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+        // SAFETY: the path ends in NUL; the struct lives for the call, which writes it.
+        (unsafe { libc::statfs(path.as_ptr(), &raw mut stat) } == 0).then_some(stat.f_type as i64)
+    };
+    path.ancestors().find_map(of) == Some(BPF_FS_MAGIC)
+}
