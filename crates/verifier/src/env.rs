@@ -6,6 +6,7 @@ use std::sync::Arc;
 use skep_isa::Op;
 
 use crate::explore::{Loops, StackLive};
+use crate::facts::Recorder;
 use crate::refusal::{Refusal, Step, Stop, errno};
 use crate::state::{Frame, State, StateId, Step as PathStep};
 use crate::structure::{Aux, Slot, Subprog};
@@ -84,6 +85,8 @@ pub(crate) struct Env<'t> {
     pub(crate) log: Option<Box<WalkLog>>,
     /// Which way exploration went, if that is noted.
     pub(crate) trace: Option<Box<Trace>>,
+    /// What is noted of each instruction, if facts are wanted.
+    pub(crate) recorder: Option<Box<Recorder>>,
     /// Maps of the task, then the shapes of their inner maps.
     pub(crate) maps: Vec<Arc<MapShape>>,
     /// For each map, where its inner shape is.
@@ -136,6 +139,7 @@ impl<'t> Env<'t> {
             leaves_chain: false,
             log: None,
             trace: None,
+            recorder: None,
             maps,
             inner,
         }

@@ -38,6 +38,7 @@ mod depth;
 mod env;
 mod explain;
 mod explore;
+pub mod facts;
 mod from_spec;
 mod log;
 mod refusal;
@@ -53,6 +54,7 @@ mod walk_log;
 pub use codes::{code, codes, reference};
 pub use env::Counts;
 pub use explain::{Explained, Places, explain};
+pub use facts::{Facts, FactsAt, Verified};
 pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_fields};
 pub use refusal::{Refusal, errno};
 pub use task::{MapShape, Privilege, SpecialField, Task};
@@ -132,6 +134,9 @@ struct Kept {
     counts: Counts,
     log: Option<Box<walk_log::WalkLog>>,
     trace: Option<Box<trace::Trace>>,
+    /// Whether facts are wanted.
+    record: bool,
+    facts: Option<Facts>,
 }
 
 /// Longest program.
@@ -161,10 +166,14 @@ fn run(task: &Task, kept: &mut Kept) -> Step {
     let mut env = Env::new(task, slots, subprogs);
     env.log = kept.log.take();
     env.trace = kept.trace.take();
+    env.recorder = kept.record.then(|| Box::new(facts::Recorder::new(env.slots.len())));
     let done = explore_all(&mut env);
     kept.counts = env.counts;
     kept.log = env.log.take();
     kept.trace = env.trace.take();
+    if done.is_ok() {
+        kept.facts = env.recorder.take().map(|r| Facts::gather(*r, &env));
+    }
     done
 }
 

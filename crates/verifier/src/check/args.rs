@@ -4,6 +4,7 @@ use skep_abi::{Arg, HelperId as H, MapType};
 
 use super::stack::MAX_VAR_OFF;
 use crate::env::Env;
+use crate::facts;
 use crate::refusal::{Step, Stop, errno};
 use crate::state::{Flags, HeldKind, Kind, Reg};
 use crate::task::SpecialField;
@@ -355,6 +356,9 @@ impl Env<'_> {
         meta: Option<&mut Meta>,
     ) -> Step {
         let r = *self.cur.reg(reg);
+        if let (Some(f), true) = (&mut self.recorder, r.is_pointer()) {
+            f.passed(self.pc, reg, facts::region(&r, 0, self.cur.cur()), size);
+        }
         let word = self.type_word(&r);
         let read_only = |env: &Self| Err(env.deny(reg, "V0410", format!("R{reg} cannot write into {word}")));
         match r.kind {

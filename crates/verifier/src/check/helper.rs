@@ -93,6 +93,10 @@ impl Env<'_> {
         self.clear_caller_saved();
         self.result(row, &m)?;
         self.compatible(row, &m)?;
+        if let Some(f) = &mut self.recorder {
+            let finds = row.id == H::MAP_LOOKUP_ELEM && !self.cur.reg(0).maybe_null();
+            f.called(self.pc, m.map.map(|(map, _)| map), m.const_key, finds);
+        }
         if calls::changes_packet(id) {
             self.forget_packet_pointers();
         }

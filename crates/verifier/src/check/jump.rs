@@ -184,7 +184,13 @@ impl Env<'_> {
             {
                 self.mark_precise(r.index())?;
             }
+            if let Some(f) = &mut self.recorder {
+                f.branch(self.pc, taken, !taken);
+            }
             return Ok(if taken { Next::At(goto) } else { next });
+        }
+        if let Some(f) = &mut self.recorder {
+            f.branch(self.pc, true, true);
         }
         self.fork(width, cond, dst, src, goto)?;
         Ok(next)

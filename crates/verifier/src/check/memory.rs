@@ -5,6 +5,7 @@ use skep_isa::{Op, Operand, Size};
 
 use super::stack::{MAX_VAR_OFF, Stored, show_var};
 use crate::env::Env;
+use crate::facts;
 use crate::refusal::{Step, errno};
 use crate::state::{Flags, Kind, Reg};
 use crate::value::Tnum;
@@ -259,6 +260,9 @@ impl Env<'_> {
             } else {
                 v.truncate(a.size);
             }
+        }
+        if let Some(f) = &mut self.recorder {
+            f.access(self.pc, facts::region(&r, i64::from(a.off) - i64::from(r.off), self.cur.cur()));
         }
         Ok(())
     }
