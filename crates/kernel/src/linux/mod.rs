@@ -1,6 +1,7 @@
 //! Loading and running, on Linux.
 
 pub mod attach;
+pub mod batch;
 pub mod cpus;
 mod error;
 mod events;

@@ -44,9 +44,11 @@ pub enum More<'a> {
         path: &'a std::ffi::CStr,
         /// Offsets in the file.
         offsets: &'a [u64],
+        /// Offsets in the file of counters that are raised while the probes are there, as many as offsets or none.
+        semaphores: &'a [u64],
         /// Cookies, as many as offsets or none.
         cookies: &'a [u64],
-        /// `BPF_F_UPROBE_MULTI_RETURN`.
+        /// [`F_MULTI_RETURN`].
         flags: u32,
         /// Only this process; 0 is any.
         pid: u32,
@@ -57,11 +59,56 @@ pub enum More<'a> {
         addrs: &'a [u64],
         /// Cookies, as many as addresses or none.
         cookies: &'a [u64],
-        /// `BPF_F_KPROBE_MULTI_RETURN`.
+        /// [`F_MULTI_RETURN`].
         flags: u32,
     },
-    /// Iterators: the bytes of a `union bpf_iter_link_info`.
-    Iter(&'a [u8]),
+    /// Iterators: what they walk.
+    Iter(Walk<'a>),
+}
+
+/// `BPF_F_KPROBE_MULTI_RETURN`, `BPF_F_UPROBE_MULTI_RETURN`: when functions return.
+pub const F_MULTI_RETURN: u32 = 1;
+
+/// What an iterator walks (`union bpf_iter_link_info`).
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Walk<'a> {
+    /// Everything of its kind.
+    #[default]
+    All,
+    /// The elements of a map; the sockets of a sockmap.
+    Map(BorrowedFd<'a>),
+    /// Cgroups from this one on.
+    Cgroup(CgroupOrder, BorrowedFd<'a>),
+    /// One thread, by its id.
+    Thread(u32),
+    /// The threads of one process.
+    Process(u32),
+}
+
+/// In which order cgroups are walked (`enum bpf_cgroup_iter_order`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupOrder {
+    /// This one alone.
+    SelfOnly = 1,
+    /// Those below it, parents first.
+    DescendantsPre = 2,
+    /// Those below it, children first.
+    DescendantsPost = 3,
+    /// Those above it, up to the root.
+    AncestorsUp = 4,
+}
+
+impl Walk<'_> {
+    /// The union's bytes: map_fd; or order, cgroup_fd, cgroup_id; or tid, pid, pid_fd.
+    fn words(self) -> [u32; 4] {
+        match self {
+            Self::All => [0; 4],
+            Self::Map(fd) => [number(fd), 0, 0, 0],
+            Self::Cgroup(order, fd) => [order as u32, number(fd), 0, 0],
+            Self::Thread(tid) => [tid, 0, 0, 0],
+            Self::Process(pid) => [0, pid, 0, 0],
+        }
+    }
 }
 
 /// BPF_LINK_CREATE.
@@ -81,6 +128,7 @@ pub fn create(
     };
     let mut attr =
         LinkCreate { prog_fd: number(prog), target_fd, attach_type: attach_type.0, flags, tail: [0; 6] };
+    let info;
     let tail = &mut attr.tail;
     match *more {
         More::Nothing => {}
@@ -89,14 +137,15 @@ pub fn create(
         More::Netfilter { pf, hooknum, priority, flags } => {
             (tail[0], tail[1]) = (pair(pf, hooknum), pair(priority as u32, flags));
         }
-        More::UprobeMulti { path, offsets, cookies, flags, pid } => {
-            if !cookies.is_empty() && cookies.len() != offsets.len() {
+        More::UprobeMulti { path, offsets, semaphores, cookies, flags, pid } => {
+            let fits = |list: &[u64]| list.is_empty() || list.len() == offsets.len();
+            if !fits(cookies) || !fits(semaphores) {
                 return Err(Errno::EINVAL);
             }
             *tail = [
                 path.as_ptr() as u64,
                 address(offsets),
-                0,
+                address(semaphores),
                 address(cookies),
                 pair(length(offsets)?, flags),
                 pair(pid, 0),
@@ -108,10 +157,14 @@ pub fn create(
             }
             *tail = [pair(flags, length(addrs)?), 0, address(addrs), address(cookies), 0, 0];
         }
-        More::Iter(info) => (tail[0], tail[1]) = (address(info), pair(length(info)?, 0)),
+        More::Iter(Walk::All) => {}
+        More::Iter(walk) => {
+            info = walk.words();
+            (tail[0], tail[1]) = (address(&info), pair(size_of_val(&info) as u32, 0));
+        }
     }
-    // SAFETY: pointers in the tail are into slices that `more` borrows, as long as the counts beside them say; the kernel
-    // only reads them. For an attach type that does not fit `more`, the same bytes are read as other fields, at
+    // SAFETY: pointers in the tail are to `info`, or into slices that `more` borrows, as long as the counts beside them say;
+    // all live for the call, and the kernel only reads them. For an attach type that does not fit `more`, the same bytes are read as other fields, at
     // worst as an address that the kernel cannot read, which is an error.
     unsafe { bpf_fd(Cmd::LINK_CREATE, &mut attr) }
 }

@@ -237,6 +237,18 @@ impl Map {
     /// # Errors
     /// `EINVAL`, `ENOTSUPP` for map types without batches; `ENOSPC` if a bucket has more than `count` entries.
     pub fn lookup_batch(&self, cursor: &mut Cursor, count: u32) -> Result<Batch, Errno> {
+        self.read_batch(Cmd::MAP_LOOKUP_BATCH, cursor, count)
+    }
+
+    /// BPF_MAP_LOOKUP_AND_DELETE_BATCH: as [`Map::lookup_batch`], and what it gives is gone from the map.
+    ///
+    /// # Errors
+    /// As for [`Map::lookup_batch`]; only hash maps know it.
+    pub fn take_batch(&self, cursor: &mut Cursor, count: u32) -> Result<Batch, Errno> {
+        self.read_batch(Cmd::MAP_LOOKUP_AND_DELETE_BATCH, cursor, count)
+    }
+
+    fn read_batch(&self, cmd: Cmd, cursor: &mut Cursor, count: u32) -> Result<Batch, Errno> {
         let (count_wide, key) = (count as usize, self.info.key_size as usize);
         let bytes = |each: usize| each.checked_mul(count_wide).ok_or(Errno::E2BIG);
         let mut batch = Batch {
@@ -257,7 +269,7 @@ impl Map {
             ..MapBatch::default()
         };
         // SAFETY: keys, values and cursors have room for what the kernel moves: `count` entries, and a key or a bucket.
-        let done = unsafe { bpf(Cmd::MAP_LOOKUP_BATCH, &mut attr) };
+        let done = unsafe { bpf(cmd, &mut attr) };
         match done {
             Ok(_) => {}
             Err(Errno::ENOENT) => batch.more = false,
@@ -270,14 +282,15 @@ impl Map {
         Ok(batch)
     }
 
-    /// BPF_MAP_UPDATE_BATCH: keys one after the other, values likewise; gives how many were written.
+    /// BPF_MAP_UPDATE_BATCH: keys one after the other, values likewise. Of the flags the kernel takes [`F_LOCK`] alone.
     ///
     /// # Errors
-    /// `EINVAL` if the lengths do not fit each other or the map type has no batches.
-    pub fn update_batch(&self, keys: &[u8], values: &[u8], elem_flags: u64) -> Result<u32, Errno> {
+    /// `EINVAL` if the lengths do not fit each other or for other flags, `ENOTSUPP` for map types without batches; with how
+    /// many entries were written before.
+    pub fn update_batch(&self, keys: &[u8], values: &[u8], elem_flags: u64) -> Result<(), Partial> {
         let count = self.count_of(keys)?;
         if values.len() != count as usize * self.value_len() || self.value_len != self.value_len() {
-            return Err(Errno::EINVAL);
+            return Err(Errno::EINVAL.into());
         }
         let mut attr = MapBatch {
             keys: address(keys),
@@ -288,21 +301,21 @@ impl Map {
             ..MapBatch::default()
         };
         // SAFETY: `count` keys and values are there, as checked above.
-        unsafe { bpf(Cmd::MAP_UPDATE_BATCH, &mut attr) }?;
-        Ok(attr.count)
+        let done = unsafe { bpf(Cmd::MAP_UPDATE_BATCH, &mut attr) };
+        done.map(drop).map_err(|errno| Partial::of(errno, attr.count, count))
     }
 
-    /// BPF_MAP_DELETE_BATCH; gives how many were removed.
+    /// BPF_MAP_DELETE_BATCH.
     ///
     /// # Errors
-    /// As for [`Map::update_batch`].
-    pub fn delete_batch(&self, keys: &[u8]) -> Result<u32, Errno> {
+    /// As for [`Map::update_batch`]; `ENOENT` at the first key that is not there.
+    pub fn delete_batch(&self, keys: &[u8]) -> Result<(), Partial> {
         let count = self.count_of(keys)?;
         let map_fd = number(self.fd.as_fd());
         let mut attr = MapBatch { keys: address(keys), count, map_fd, ..MapBatch::default() };
         // SAFETY: `count` keys are there, as checked above.
-        unsafe { bpf(Cmd::MAP_DELETE_BATCH, &mut attr) }?;
-        Ok(attr.count)
+        let done = unsafe { bpf(Cmd::MAP_DELETE_BATCH, &mut attr) };
+        done.map(drop).map_err(|errno| Partial::of(errno, attr.count, count))
     }
 
     fn count_of(&self, keys: &[u8]) -> Result<u32, Errno> {
@@ -317,6 +330,28 @@ impl Map {
 impl AsFd for Map {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Why a batch of writes ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// What the kernel said of the entry that it stopped at, or of all of it.
+    pub errno: Errno,
+    /// How many entries were done before.
+    pub done: u32,
+}
+
+impl Partial {
+    /// The kernel counts what it did; what it refuses from the start it leaves at the number that was asked for.
+    fn of(errno: Errno, count: u32, asked: u32) -> Self {
+        Self { errno, done: if count < asked { count } else { 0 } }
+    }
+}
+
+impl From<Errno> for Partial {
+    fn from(errno: Errno) -> Self {
+        Self { errno, done: 0 }
     }
 }
 

@@ -53,6 +53,15 @@ impl Mapping {
         self.word(at).store(value, Ordering::Release);
     }
 
+    /// Copies bytes in; the kernel may look at them once a position behind them is stored.
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        assert!(self.writable, "mapped for writing");
+        assert!(at <= self.len && bytes.len() <= self.len - at, "inside the mapping");
+        // SAFETY: the destination has room for the bytes, as checked, and is mapped for writing; `bytes` is not in it, since
+        // no reference into a mapping is ever made. The kernel reads it only behind a position that is stored later.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(at), bytes.len()) };
+    }
+
     /// Copies bytes out to the end of `to`.
     pub(super) fn copy(&self, at: usize, len: usize, to: &mut Vec<u8>) {
         assert!(at <= self.len && len <= self.len - at, "inside the mapping");

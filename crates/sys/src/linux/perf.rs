@@ -9,7 +9,7 @@ super::attr::attrs! {
     /// `struct perf_event_attr` up to `PERF_ATTR_SIZE_VER5`.
     PerfAttr {
         r#type: u32, size: u32, config: u64, sample_period: u64, sample_type: u64, read_format: u64,
-        /// Bits: 0 `disabled`, 10 `freq`.
+        /// Bits: 0 `disabled`, 1 `inherit`, 10 `freq`.
         flags: u64,
         wakeup_events: u32, bp_type: u32, config1: u64, config2: u64, branch_sample_type: u64,
         sample_regs_user: u64, sample_stack_user: u32, clockid: i32, sample_regs_intr: u64, aux_watermark: u32,
@@ -27,6 +27,8 @@ pub const SW_CPU_CLOCK: u64 = 0;
 pub const SW_BPF_OUTPUT: u64 = 10;
 /// `PERF_SAMPLE_RAW`.
 pub const SAMPLE_RAW: u64 = 1 << 10;
+/// The `inherit` bit of [`PerfAttr::flags`]: threads and children that begin later have the event too.
+pub const FLAG_INHERIT: u64 = 1 << 1;
 /// The `freq` bit of [`PerfAttr::flags`]: the period is a frequency.
 pub const FLAG_FREQ: u64 = 1 << 10;
 
@@ -34,16 +36,52 @@ pub const FLAG_FREQ: u64 = 1 << 10;
 const IOC_ENABLE: u64 = 0x2400;
 /// `PERF_EVENT_IOC_SET_BPF`.
 const IOC_SET_BPF: u64 = 0x4004_2408;
+/// `PERF_EVENT_IOC_QUERY_BPF`.
+const IOC_QUERY_BPF: u64 = 0xc008_240a;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const FD_CLOEXEC: u64 = 8;
 
-/// Opens an event for a process (-1 is any) on a CPU (-1 is any).
+/// Opens an event for a thread (-1 is any) on a CPU (-1 is any).
 ///
 /// # Errors
 /// `EACCES` or `EPERM` without CAP_PERFMON, `ENOENT` for an event that this machine does not have.
 pub fn open(attr: &PerfAttr, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
     let attr = PerfAttr { size: size_of::<PerfAttr>() as u32, ..*attr };
     open_raw(&attr, pid, cpu)
+}
+
+/// Opens a tracepoint by its id (see [`Tracefs::event_id`](super::tracefs::Tracefs::event_id)). A program that is put
+/// on it runs wherever the tracepoint is hit, on every CPU and for every process.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_tracepoint(id: u64) -> Result<OwnedFd, Errno> {
+    let attr = PerfAttr { r#type: TYPE_TRACEPOINT, config: id, sample_period: 1, ..PerfAttr::default() };
+    open(&attr, -1, 0)
+}
+
+/// How often an event samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// So often a second; the kernel steers towards it.
+    Hertz(u64),
+    /// Each time that the event has counted so many; nanoseconds, for clocks.
+    Period(u64),
+}
+
+/// Opens a software event that samples, for a thread (-1 is any; what it starts later counts too) on a CPU (-1 is any).
+///
+/// # Errors
+/// As for [`open`]; `EINVAL` for a frequency above the machine's limit.
+pub fn open_software(config: u64, rate: Rate, thread: i32, cpu: i32) -> Result<OwnedFd, Errno> {
+    let (sample_period, freq) = match rate {
+        Rate::Hertz(n) => (n, FLAG_FREQ),
+        Rate::Period(n) => (n, 0),
+    };
+    let inherit = if thread == -1 { 0 } else { FLAG_INHERIT };
+    let flags = freq | inherit;
+    let attr = PerfAttr { r#type: TYPE_SOFTWARE, config, sample_period, flags, ..PerfAttr::default() };
+    open(&attr, thread, cpu)
 }
 
 fn open_raw<A: Plain>(attr: &A, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
@@ -57,28 +95,6 @@ fn open_raw<A: Plain>(attr: &A, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
     }
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-/// Opens a uprobe, or a uretprobe, at an offset of a file, by the probe type that the kernel gives out dynamically.
-///
-/// # Errors
-/// `ENOENT` if the file is not there, `EINVAL` for an offset that is no instruction.
-pub fn open_uprobe(path: &std::ffi::CStr, offset: u64, ret: bool, pid: i32) -> Result<OwnedFd, Errno> {
-    const DIR: &str = "/sys/bus/event_source/devices/uprobe";
-    let number = |name: &str| -> Option<u64> {
-        let text = std::fs::read_to_string(format!("{DIR}/{name}")).ok()?;
-        text.trim().rsplit(':').next()?.parse().ok()
-    };
-    let Some(kind) = number("type") else { return Err(Errno::EOPNOTSUPP) };
-    let ret_bit = 1 << number("format/retprobe").unwrap_or(0);
-    let attr = PerfAttr {
-        r#type: kind as u32,
-        config: if ret { ret_bit } else { 0 },
-        config1: path.as_ptr() as u64,
-        config2: offset,
-        ..PerfAttr::default()
-    };
-    open(&attr, pid, if pid == -1 { 0 } else { -1 })
 }
 
 /// Starts an event.
@@ -99,4 +115,24 @@ pub fn set_bpf(event: BorrowedFd<'_>, prog: BorrowedFd<'_>) -> Result<(), Errno>
     // SAFETY: the request takes a descriptor by value.
     let done = unsafe { libc::ioctl(event.as_raw_fd(), IOC_SET_BPF as _, prog.as_raw_fd()) };
     if done < 0 { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// The ids of the programs on the tracepoint of an event: its own and those of every other event there.
+///
+/// # Errors
+/// `EINVAL` if it is no tracepoint, `EPERM` without CAP_PERFMON.
+pub fn query_bpf(event: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
+    /// `BPF_TRACE_MAX_PROGS`.
+    const MOST: u32 = 64;
+    // struct perf_event_query_bpf: room for ids, how many there are, the ids.
+    let mut words = [0_u32; 2 + MOST as usize];
+    words[0] = MOST;
+    // SAFETY: the kernel reads the first word and writes the second and at most so many ids as the first says, which
+    // is how many there is room for.
+    let done = unsafe { libc::ioctl(event.as_raw_fd(), IOC_QUERY_BPF as _, words.as_mut_ptr()) };
+    if done < 0 {
+        return Err(Errno::last());
+    }
+    let count = words[1].min(MOST) as usize;
+    Ok(words[2..2 + count].to_vec())
 }

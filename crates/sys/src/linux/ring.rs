@@ -43,11 +43,12 @@ impl RingBuffer {
         })
     }
 
-    /// Takes all records that are there, in order; a record that is reserved and not yet committed ends it.
-    /// Gives how many there were.
+    /// Takes the records that are there when it is called, in order; one that is reserved and not yet committed ends it.
+    /// Gives how many there were. What comes meanwhile is for the next call, so that a busy producer holds nobody here.
     pub fn drain(&mut self, mut record: impl FnMut(&[u8])) -> usize {
         let (mut at, mut count, mut bytes) = (self.consumer.load(0), 0, Vec::new());
-        while at < self.producer.load(0) {
+        let end = self.producer.load(0);
+        while at < end {
             let place = self.page + (at & self.mask) as usize;
             let header = (self.producer.load(place) & u64::from(u32::MAX)) as u32;
             if header & BUSY != 0 {
@@ -67,6 +68,11 @@ impl RingBuffer {
             self.consumer.store(0, at);
         }
         count
+    }
+
+    /// Bytes that were not taken yet, headers included.
+    pub fn pending(&self) -> u64 {
+        self.producer.load(0).saturating_sub(self.consumer.load(0))
     }
 }
 
