@@ -97,7 +97,7 @@ fn batches_walk_the_whole_map() {
     let mut want: Vec<_> = keys.chunks(4).map(|k| (k.to_vec(), vec![k[0], 1, 2])).collect();
     want.sort();
     assert_eq!(found, want);
-    assert_eq!(map.delete_batch(&keys), Ok(100));
+    assert_eq!(map.delete_batch(&keys), Ok(()));
     assert_eq!(map.next_key(None), Ok(None));
 }
 
