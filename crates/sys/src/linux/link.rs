@@ -62,6 +62,14 @@ pub enum More<'a> {
         /// [`F_MULTI_RETURN`].
         flags: u32,
     },
+    /// A place among the programs of a cgroup (since Linux 6.17) or a device (tcx, netkit); the link's flags say on
+    /// which side of it: [`super::hooked::F_BEFORE`], [`super::hooked::F_AFTER`].
+    Among {
+        /// The program or link (its id with [`super::hooked::F_ID`], else its descriptor); 0 is none.
+        relative: u32,
+        /// What [`super::hooked::Hooked::revision`] must still be; 0 is anything.
+        revision: u64,
+    },
     /// Iterators: what they walk.
     Iter(Walk<'a>),
 }
@@ -134,6 +142,7 @@ pub fn create(
         More::Nothing => {}
         More::Tracing { target_btf_id, cookie } => (tail[0], tail[1]) = (pair(target_btf_id, 0), cookie),
         More::PerfEvent { cookie } => tail[0] = cookie,
+        More::Among { relative, revision } => (tail[0], tail[1]) = (pair(relative, 0), revision),
         More::Netfilter { pf, hooknum, priority, flags } => {
             (tail[0], tail[1]) = (pair(pf, hooknum), pair(priority as u32, flags));
         }

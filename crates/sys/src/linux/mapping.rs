@@ -1,8 +1,8 @@
-//! Memory that is shared with the kernel: mapped, unmapped when dropped, and never referred to by a Rust reference,
-//! since the kernel writes it at any time.
+//! Memory that is shared with the kernel: mapped, unmapped when dropped, and not referred to by a Rust reference,
+//! since the kernel writes it at any time, but for bytes that it has handed over.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::Errno;
 
@@ -58,8 +58,36 @@ impl Mapping {
         assert!(self.writable, "mapped for writing");
         assert!(at <= self.len && bytes.len() <= self.len - at, "inside the mapping");
         // SAFETY: the destination has room for the bytes, as checked, and is mapped for writing; `bytes` is not in it, since
-        // no reference into a mapping is ever made. The kernel reads it only behind a position that is stored later.
+        // a reference into the mapping would borrow `self`. The kernel reads it only behind a position that is stored later.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(at), bytes.len()) };
+    }
+
+    fn half(&self, at: usize) -> &AtomicU32 {
+        assert!(at.is_multiple_of(4) && at < self.len && 4 <= self.len - at, "inside the mapping");
+        // SAFETY: as for `word`, with four bytes.
+        unsafe { AtomicU32::from_ptr(self.start.add(at).cast()) }
+    }
+
+    /// As [`Mapping::load`], of 32 bits.
+    pub(super) fn load32(&self, at: usize) -> u32 {
+        self.half(at).load(Ordering::Acquire)
+    }
+
+    /// As [`Mapping::store`], of 32 bits.
+    pub(super) fn store32(&self, at: usize, value: u32) {
+        assert!(self.writable, "mapped for writing");
+        self.half(at).store(value, Ordering::Release);
+    }
+
+    /// Bytes of the mapping, by reference.
+    ///
+    /// # Safety
+    /// Nobody writes them while the reference lives, the kernel least of all.
+    pub(super) unsafe fn bytes(&self, at: usize, len: usize) -> &[u8] {
+        assert!(at <= self.len && len <= self.len - at, "inside the mapping");
+        // SAFETY: the bytes are inside the mapping, as checked, which lives as long as `self`; the caller vouches that they
+        // stay as they are.
+        unsafe { std::slice::from_raw_parts(self.start.add(at), len) }
     }
 
     /// Copies bytes out to the end of `to`.

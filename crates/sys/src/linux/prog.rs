@@ -181,7 +181,7 @@ pub enum Target<'a> {
 }
 
 impl Target<'_> {
-    fn number(self) -> u32 {
+    pub(super) fn number(self) -> u32 {
         match self {
             Self::Fd(fd) => number(fd),
             Self::Ifindex(index) => index,
