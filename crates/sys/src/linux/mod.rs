@@ -13,6 +13,7 @@ pub mod map;
 mod mapping;
 pub mod memlock;
 pub mod net;
+pub mod netns;
 pub mod packet;
 pub mod perf;
 pub mod pin;
