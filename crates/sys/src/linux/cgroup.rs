@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Errno;
 
 /// `CGROUP2_SUPER_MAGIC`.
-const MAGIC: i64 = 0x6367_7270;
+const MAGIC: libc::__fsword_t = 0x6367_7270;
 
 /// Where the cgroup2 hierarchy is mounted: the first such mount that this process sees.
 pub fn mount() -> Option<PathBuf> {
@@ -64,7 +64,7 @@ pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
             _ => Err(Errno::last()),
         }
     }?;
-    if i64::from(kind) == MAGIC { Ok(dir.into()) } else { Err(Errno::EBADF) }
+    if kind == MAGIC { Ok(dir.into()) } else { Err(Errno::EBADF) }
 }
 
 /// The id of a cgroup, as `bpf_get_current_cgroup_id` and links tell it: its file handle (name_to_handle_at(2)).
