@@ -2,6 +2,7 @@
 
 use skep_backend::{Error, ErrorKind};
 use skep_sys::caps::Caps;
+use skep_sys::netlink::Refused;
 use skep_sys::{Cap, Errno};
 
 /// `needs CAP_BPF`, if one of these is missing.
@@ -19,4 +20,10 @@ pub(super) fn refused(what: &str, errno: Errno, needed: &[Cap]) -> Error {
             .with_hint("run it as root, or give the process the capability");
     }
     Error::new(ErrorKind::Os(errno.0), format!("{what}: {errno}"))
+}
+
+/// A refusal of netlink, with the kernel's own words.
+pub(super) fn refused_by_router(what: &str, e: &Refused, needed: &[Cap]) -> Error {
+    let what = if e.words.is_empty() { what.to_owned() } else { format!("{what}: {}", e.words) };
+    refused(&what, e.errno, needed)
 }

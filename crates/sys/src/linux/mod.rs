@@ -12,7 +12,7 @@ pub mod link;
 pub mod map;
 mod mapping;
 pub mod memlock;
-pub mod net;
+pub mod netlink;
 pub mod netns;
 pub mod packet;
 pub mod perf;

@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::Errno;
 
@@ -11,12 +12,65 @@ fn errno(e: &std::io::Error) -> Errno {
     Errno(e.raw_os_error().unwrap_or(Errno::EINVAL.0))
 }
 
+/// The file of the calling thread's namespace.
+const OWN: &str = "/proc/thread-self/ns/net";
+/// Where named namespaces are kept.
+const NAMED: &str = "/run/netns";
+
+/// Which namespace: the device and inode of its file, the same for every file that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetnsId {
+    /// Device.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+}
+
+impl std::fmt::Display for NetnsId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.dev, self.ino)
+    }
+}
+
+impl std::str::FromStr for NetnsId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (dev, ino) = text.split_once(':').unwrap_or((text, ""));
+        Ok(Self { dev: dev.parse()?, ino: ino.parse()? })
+    }
+}
+
+/// Which namespace a descriptor stands for.
+///
+/// # Errors
+/// What fstat(2) says.
+pub fn id(netns: BorrowedFd<'_>) -> Result<NetnsId, Errno> {
+    // The descriptor is asked, not a path, which may stand for another one by now.
+    let file = File::from(netns.try_clone_to_owned().map_err(|e| errno(&e))?);
+    let meta = file.metadata().map_err(|e| errno(&e))?;
+    Ok(NetnsId { dev: meta.dev(), ino: meta.ino() })
+}
+
+/// Finds a namespace that some process is in, or that has a name; `None` if it is gone.
+pub fn find(wanted: NetnsId) -> Option<OwnedFd> {
+    let listed = |dir: &str| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+    let is_process =
+        |p: &PathBuf| p.file_name().is_some_and(|n| n.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let of_processes = listed("/proc").filter(is_process).map(|p| p.join("ns/net"));
+    let mut candidates = std::iter::once(PathBuf::from(OWN)).chain(listed(NAMED)).chain(of_processes);
+    candidates.find_map(|path| {
+        let fd = open(&path).ok()?;
+        (id(fd.as_fd()) == Ok(wanted)).then_some(fd)
+    })
+}
+
 /// The namespace that the calling thread is in.
 ///
 /// # Errors
 /// `ENOENT` where /proc is not mounted.
 pub fn current() -> Result<OwnedFd, Errno> {
-    open(Path::new("/proc/thread-self/ns/net"))
+    open(Path::new(OWN))
 }
 
 /// A namespace by a path: `/run/netns/NAME`, `/proc/PID/ns/net`.
@@ -64,4 +118,18 @@ pub fn inside<T>(netns: BorrowedFd<'_>, f: impl FnOnce() -> T) -> Result<T, Errn
     let out = f();
     drop(home);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_namespace_is_found_by_what_it_says_of_itself() {
+        let here = id(current().expect("own namespace").as_fd()).expect("its id");
+        assert_eq!(here.to_string().parse(), Ok(here));
+        assert!(find(here).is_some());
+        assert!(find(NetnsId { ino: 1, ..here }).is_none());
+        assert!("7".parse::<NetnsId>().is_err());
+    }
 }

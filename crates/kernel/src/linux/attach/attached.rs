@@ -114,14 +114,18 @@ impl Attached {
     ///
     /// # Errors
     /// Where the hook knows no replacing, or the kernel refuses.
-    pub fn replace(&self, new: BorrowedFd<'_>) -> Result<(), Error> {
-        let Hold::Link(fd) = &self.hold else {
-            let message =
-                format!("what is attached to {} by {} has no link to replace it by", self.target, self.hook);
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        };
-        let what = format!("replacing what is attached to {}", self.target);
-        link::update(fd.as_fd(), new, None).map_err(|e| refused(&what, e, &[Cap::NET_ADMIN]))
+    pub fn replace(&mut self, new: BorrowedFd<'_>) -> Result<(), Error> {
+        match &mut self.hold {
+            Hold::Link(fd) => {
+                let what = format!("replacing what is attached to {}", self.target);
+                link::update(fd.as_fd(), new, None).map_err(|e| refused(&what, e, &[Cap::NET_ADMIN]))
+            }
+            Hold::Left(mark) => mark.replace(new),
+            _ => {
+                let message = format!("what is attached to {} can't be replaced", self.target);
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+        }
     }
 
     /// Detaches.

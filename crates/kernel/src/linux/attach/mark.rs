@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use skep_backend::{Error, ErrorKind};
 
 use super::{Program, hook_named};
+use crate::linux::error::refused;
 
 /// Where records lie.
 const DIR: &str = "/run/skep";
@@ -70,6 +72,16 @@ impl Record {
     /// If it is not there.
     pub fn prog_id(&self) -> Result<u32, Error> {
         self.number("prog_id")
+    }
+
+    /// Whether it is about this program. While one is replaced by another it is about both.
+    pub fn holds(&self, prog_id: u32) -> bool {
+        ["prog_id", "next_prog_id"].iter().any(|key| self.number(key).is_ok_and(|id| id == prog_id))
+    }
+
+    /// The text for places of the kernel that hold one: `skep:PID:PROGRAM`.
+    pub fn label(&self) -> String {
+        format!("skep:{}:{}", self.pid, self.get("program").unwrap_or_default())
     }
 
     /// Its owner is gone, and it was not meant to stay.
@@ -131,7 +143,11 @@ pub struct Mark {
     record: Record,
     hook: &'static str,
     stays: bool,
+    swap: Option<Swap>,
 }
+
+/// Puts another program where a record says that one is.
+pub type Swap = fn(&Record, BorrowedFd<'_>) -> Result<(), Error>;
 
 impl Mark {
     /// Writes the record, before anything is attached. The program's name and id are added to `fields`.
@@ -144,6 +160,19 @@ impl Mark {
         fields: &[(&str, String)],
     ) -> Result<Self, Error> {
         Self::write_in(Path::new(DIR), hook, program.name, program.id()?, fields)
+    }
+
+    /// As [`Mark::write`], for what is no program: a struct_ops map, with its id.
+    ///
+    /// # Errors
+    /// As for [`Mark::write`].
+    pub fn write_for(
+        hook: &'static str,
+        name: &str,
+        id: u32,
+        fields: &[(&str, String)],
+    ) -> Result<Self, Error> {
+        Self::write_in(Path::new(DIR), hook, name, id, fields)
     }
 
     fn write_in(
@@ -165,7 +194,7 @@ impl Mark {
         let path = dir.join(format!("{pid}-{start}-{n}.attached"));
         let record = Record { hook: hook.into(), pid, start, boot: boot(), kept: false, fields: all, path };
         record.store()?;
-        Ok(Self { record, hook, stays: false })
+        Ok(Self { record, hook, stays: false, swap: None })
     }
 
     /// Adds what is only known after attaching.
@@ -182,9 +211,23 @@ impl Mark {
         &self.record
     }
 
-    /// The text for places of the kernel that hold one: `skep:PID:PROGRAM`.
-    pub fn label(&self) -> String {
-        format!("skep:{}:{}", self.record.pid, self.record.get("program").unwrap_or_default())
+    /// Says how another program is put in its place, at once.
+    #[must_use]
+    pub fn swapped_by(mut self, swap: Swap) -> Self {
+        self.swap = Some(swap);
+        self
+    }
+
+    /// Puts another program in its place. The record names both while it is done.
+    pub(super) fn replace(&mut self, new: BorrowedFd<'_>) -> Result<(), Error> {
+        let Some(swap) = self.swap else {
+            let message = format!("what {} attached can't be replaced", self.hook);
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let id = skep_sys::info::prog(new).map_err(|e| refused("asking for a program's id", e, &[]))?.id;
+        self.add("next_prog_id", id)?;
+        swap(&self.record, new)?;
+        self.add("prog_id", id)
     }
 
     pub(super) fn hook(&self) -> &'static str {
@@ -250,7 +293,7 @@ pub fn remove_stale() -> Vec<Removed> {
 ///
 /// # Errors
 /// If it could not be taken down.
-pub(super) fn remove(record: &Record) -> Result<bool, Error> {
+pub fn remove(record: &Record) -> Result<bool, Error> {
     // Nothing that was attached outlives a boot.
     let there = match hook_named(record.hook()).and_then(|h| h.remove) {
         _ if record.boot != boot() => false,

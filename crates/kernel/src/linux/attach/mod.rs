@@ -11,8 +11,13 @@
 //! if the second step fails, dropping the mark removes the record.
 
 mod attached;
+mod iface;
+mod lwt;
 mod mark;
+mod netfilter;
+mod netkit;
 mod target;
+mod tc;
 mod xdp;
 
 use std::os::fd::BorrowedFd;
@@ -23,7 +28,7 @@ use skep_backend::{Error, ErrorKind};
 use super::live::Live;
 
 pub use attached::Attached;
-pub use mark::{Mark, Record, Removed, records, remove_stale};
+pub use mark::{Mark, Record, Removed, Swap, records, remove, remove_stale};
 pub use target::{Direction, Mode, Target};
 
 /// One place of the kernel where programs are hung.
@@ -46,7 +51,7 @@ pub struct Hook {
 pub type Remove = fn(&Record) -> Result<bool, Error>;
 
 /// Every hook.
-pub static HOOKS: &[&Hook] = &[&xdp::HOOK];
+pub static HOOKS: &[&Hook] = &[&xdp::HOOK, &tc::HOOK, &netkit::HOOK, &netfilter::HOOK, &lwt::HOOK];
 
 /// Section names of programs that are not hung anywhere by themselves, and what is done with them instead.
 pub static ELSEWHERE: &[(&str, &str)] = &[
@@ -56,6 +61,7 @@ pub static ELSEWHERE: &[(&str, &str)] = &[
     ("xdp.frags/cpumap", "put it into a cpumap's entry"),
     ("syscall", "run it: `skep prog run`"),
     ("action", "tc's action bpf takes it: pin it, and give the path to tc"),
+    ("lwt_seg6local", "a route of `ip -6 route ... encap seg6local action End.BPF` takes it, pinned"),
     ("lirc_mode2", "infrared receivers are not supported"),
 ];
 

@@ -47,6 +47,10 @@ pub struct Target {
     pub mode: Option<Mode>,
     /// For `tc` sections that do not say it.
     pub direction: Option<Direction>,
+    /// For netfilter: `ipv4/local_in`, `ipv6/forward`.
+    pub hook: Option<String>,
+    /// For programs on routes: the destination, `10.0.0.0/24`.
+    pub route: Option<String>,
     /// Order among the programs of a hook (netfilter's, tc's); the hook's default without it.
     pub priority: Option<i32>,
     /// Attach the old way, which outlives this process: netlink XDP, clsact filters, cgroups without a link.
