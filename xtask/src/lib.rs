@@ -9,6 +9,8 @@ pub mod filter_oracle;
 pub mod generate;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod oracle;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub mod soundness;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -65,6 +65,21 @@ enum Command {
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
     },
+    /// Run random programs that the verifier accepts on random inputs, and hold every recorded fact against what happens
+    ///
+    /// Needs no rights. Fails if a fact does not hold, or if a program does what it may not.
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Soundness {
+        /// How many accepted programs
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        programs: u64,
+        /// The seed of the first; the others follow
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+        /// On how many inputs each is run
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        inputs: u32,
+    },
     /// Give programs to the running kernel and to `skep verify --batch`, and list where the two differ
     ///
     /// Reads every *.jsonl of a folder, in the form that `skep verify --batch` reads. Needs CAP_BPF and its companions.
@@ -135,6 +150,12 @@ fn main() -> ExitCode {
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Fidelity { programs, seed } => fidelity(programs, seed),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Command::Soundness { programs, seed, inputs } => {
+            let figures = xtask::soundness::run(programs, seed, inputs);
+            println!("{figures}");
+            Ok(figures.broken.is_empty())
+        }
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),
     };

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use skep_backend::Redirect;
 use skep_isa::Size;
 use skep_object::MapSpec;
-use skep_vm::{Frame, Host, Image, Memory, RegionId, Stop, Trap, map_handle, map_index};
+use skep_vm::{Frame, Host, Image, Memory, RegionId, Step, Stop, Trap, map_handle, map_index};
 
 use crate::errno::Errno;
 use crate::events::Events;
 use crate::helper;
 use crate::hook::{skb::Skb, xdp::Buff};
 use crate::map::MapOps;
+use crate::observe::{Observer, Sight};
 use crate::world::{Clock, Task};
 
 /// A map of the loaded object.
@@ -61,6 +62,8 @@ pub(crate) struct Env {
     pub(crate) scratch: Vec<u8>,
     /// Names of what is missing, for traps.
     pub(crate) missing: Vec<String>,
+    /// Who looks on.
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Env {
@@ -140,6 +143,12 @@ impl Host for Env {
             Packet::Skb(_) => helper::Context::Skb,
         };
         helper::find(u32::try_from(id).ok()?, kind)
+    }
+
+    fn observe(&mut self, step: &Step<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.look(&Sight { step, env: self });
+        }
     }
 
     fn load_packet(&mut self, memory: &Memory, offset: i32, size: Size) -> Option<u64> {

@@ -20,10 +20,12 @@ mod hook;
 mod live;
 mod load;
 mod map;
+mod observe;
 mod world;
 
 pub use errno::Errno;
 pub use live::Live;
+pub use observe::{Observer, Sight};
 pub use world::{Clock, Layer, Task, World};
 
 /// The map types that this world makes.

@@ -57,6 +57,7 @@ pub(crate) fn load(world: &World, spec: &Spec, options: &LoadOptions) -> Result<
         redirect: None,
         scratch: Vec::new(),
         missing: Vec::new(),
+        observer: world.observer.clone(),
     };
     let mut core = Core::new(env, memory);
     fill_refs(spec, &mut core)?;
@@ -271,6 +272,7 @@ struct Compiler<'a> {
     solver: Option<Solver<'a>>,
     socket_layer: crate::world::Layer,
     engine: Engine,
+    observe: bool,
     kfuncs: Vec<String>,
     missing: RefCell<Vec<String>>,
 }
@@ -285,6 +287,7 @@ impl<'a> Compiler<'a> {
             solver,
             socket_layer: world.socket_layer,
             engine: world.engine,
+            observe: world.observer.is_some(),
             kfuncs: spec.externs.iter().map(|e| e.name.clone()).collect(),
             missing: RefCell::default(),
         }
@@ -305,6 +308,7 @@ impl<'a> Compiler<'a> {
             endian: self.spec.endian,
             name: program.name.clone(),
             engine: self.engine,
+            observe: self.observe,
             ..Options::default()
         };
         let image = Image::new(&program.insns, &imports, &image_options).map_err(|e| {

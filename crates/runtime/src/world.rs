@@ -12,6 +12,7 @@ use skep_object::Spec;
 use skep_vm::Engine;
 
 use crate::live::Live;
+use crate::observe::Observer;
 
 /// Where `bpf_ktime_get_ns` and its kin get the time from.
 #[derive(Clone, Default)]
@@ -90,6 +91,7 @@ pub struct World {
     pub(crate) budget: u64,
     pub(crate) memory: usize,
     pub(crate) engine: Engine,
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Default for World {
@@ -127,6 +129,7 @@ impl World {
             budget: DEFAULT_BUDGET,
             memory: DEFAULT_MEMORY,
             engine: Engine::default(),
+            observer: None,
         }
     }
 
@@ -158,6 +161,13 @@ impl World {
     pub fn cpus(mut self, cpus: u32, current: u32) -> Self {
         self.cpus = cpus.clamp(1, 8192);
         self.cpu = current.min(self.cpus - 1);
+        self
+    }
+
+    /// Sets who looks on while programs run; they are interpreted then, whatever the engine.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
         self
     }
 

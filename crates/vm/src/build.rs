@@ -63,10 +63,13 @@ pub(crate) fn build(insns: &[Insn], imports: &dyn Imports, options: &Options) ->
     };
     builder.lay_out();
     builder.emit()?;
-    fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, options.endian == Endian::Big);
+    if !options.observe {
+        fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, options.endian == Endian::Big);
+    }
     let functions = builder.functions();
     let code: Box<[Code]> = std::mem::take(&mut builder.code).into();
     let native = match options.engine {
+        _ if options.observe => None,
         Engine::Interpreter => None,
         Engine::Jit => Some(builder.native(&code)?),
     };
@@ -101,7 +104,7 @@ impl Builder<'_> {
                 next_bounce = at + BLOCK;
             }
             self.cell_of[*slot] = at as u32;
-            at += cells(op);
+            at += cells(op) + usize::from(self.options.observe);
         }
     }
 
@@ -110,6 +113,9 @@ impl Builder<'_> {
         for (slot, op) in &ops {
             if self.code.len() < self.cell_of[*slot] as usize {
                 self.push(*slot, flow::bounce, 0, 0, 0, 0);
+            }
+            if self.options.observe {
+                self.push(*slot, flow::observe, 0, 0, 0, 0);
             }
             let first = self.code.len();
             self.emit_op(*slot, op).map_err(ImageError)?;

@@ -13,6 +13,21 @@ use crate::machine::Machine;
 use crate::memory::{Memory, RegionId};
 use crate::trap::{Fault, Trap};
 
+/// An instruction that is about to run, in an image that was made to be observed.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Its slot.
+    pub slot: usize,
+    /// How many frames are below the one that runs.
+    pub depth: usize,
+    /// r0 to r10.
+    pub regs: [u64; 11],
+    /// The program's memory.
+    pub memory: &'a Memory,
+    /// The program.
+    pub image: &'a Image,
+}
+
 /// Resolves what a program names to the embedder's indices.
 pub trait Imports {
     /// The index of a helper by its number, if there is one.
@@ -55,6 +70,11 @@ pub trait Host {
     fn helper_index(&self, id: u64) -> Option<u32> {
         let _ = id;
         None
+    }
+
+    /// Looks on, before each instruction of an image made with [`Options::observe`](crate::Options::observe).
+    fn observe(&mut self, step: &Step<'_>) {
+        let _ = step;
     }
 
     /// LD_ABS and LD_IND: the big-endian value at a packet offset. `None` ends the program with r0 = 0. Negative

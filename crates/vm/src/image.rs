@@ -48,6 +48,9 @@ pub struct Options {
     pub arena: Option<RegionId>,
     /// What runs it.
     pub engine: Engine,
+    /// Show every instruction to [`Host::observe`](crate::Host::observe) before it runs. Such an image is always
+    /// interpreted, and what it takes from the budget is up to three times as much.
+    pub observe: bool,
 }
 
 /// Why bytes are no image.

@@ -35,7 +35,7 @@ mod ops;
 mod slab;
 mod trap;
 
-pub use host::{Frame, Host, Imports, Stop};
+pub use host::{Frame, Host, Imports, Step, Stop};
 pub use image::{Engine, Image, ImageError, Missing, Options};
 pub use machine::Machine;
 pub use memory::{

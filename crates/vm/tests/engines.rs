@@ -107,6 +107,7 @@ fn run(case: &Case, engine: Engine) -> Option<Seen> {
         missing: Missing::Trap,
         arena: case.arena.then_some(data),
         engine,
+        ..Options::default()
     };
     let images = case.programs.iter().enumerate();
     let images: Result<Vec<_>, _> =

@@ -4,7 +4,7 @@ use skep_isa::Size;
 
 use super::{go, jump};
 use crate::code::{Code, Signal};
-use crate::host::{Frame, Stop};
+use crate::host::{Frame, Step, Stop};
 use crate::machine::Machine;
 use crate::memory::{Memory, function_slot};
 use crate::trap::{Trap, TrapKind};
@@ -56,6 +56,25 @@ handlers! {
         m.pc = pc.wrapping_add(1);
         m.fuel = fuel;
         Signal::Bounce
+    }
+
+    /// Shows the next cell's instruction to the embedder.
+    fn observe(pc, m, fuel, mem) {
+        // SAFETY: the caller's promise.
+        let (machine, memory) = unsafe { (&mut *m, &*mem) };
+        machine.pc = pc;
+        if let Some(host) = machine.host {
+            let step = Step {
+                slot: machine.slot(),
+                depth: machine.depth(),
+                regs: machine.registers(),
+                memory,
+                image: machine.image(),
+            };
+            // SAFETY: `host` is set and borrowed while the machine is driven, and only this call uses it.
+            unsafe { (*host).observe(&step) };
+        }
+        go!(pc.wrapping_add(1), m, fuel, mem)
     }
 
     /// `goto`, by the way of reaching that the builder found.

@@ -410,3 +410,42 @@ fn images_are_shared_and_machines_are_sent() {
     sent::<Machine>();
     sent::<Memory>();
 }
+
+/// Notes what it is shown.
+#[derive(Default)]
+struct Onlooker(Vec<(usize, usize, u64)>);
+
+impl Host for Onlooker {
+    fn call(&mut self, _: u32, _: [u64; 5], _: &mut Frame<'_>) -> Result<u64, Stop> {
+        Ok(7)
+    }
+
+    fn observe(&mut self, step: &skep_vm::Step<'_>) {
+        self.0.push((step.slot, step.depth, step.regs[0]));
+    }
+}
+
+#[test]
+fn an_onlooker_sees_every_instruction_before_it_runs() {
+    let text =
+        "r0 = 1\nr1 = 0x1122334455667788 ll\ncall sub\nr0 += 1\nif r0 < 5 goto -2\nexit\nsub:\nr0 = 2\nexit";
+    let insns = assemble(text, Dialect::Kernel).unwrap().insns;
+    let image = Image::new(&insns, &Names, &Options { observe: true, ..options() }).unwrap();
+    let (mut host, mut memory) = (Onlooker::default(), Memory::new(Endian::Little));
+    assert_eq!(Machine::new().run(&image, &mut memory, &mut host, [0; 5]).unwrap(), 5);
+    let seen: Vec<(usize, usize, u64)> = vec![
+        (0, 0, 0),
+        (1, 0, 1),
+        (3, 0, 1),
+        (7, 1, 1),
+        (8, 1, 2),
+        (4, 0, 2),
+        (5, 0, 3),
+        (4, 0, 3),
+        (5, 0, 4),
+        (4, 0, 4),
+        (5, 0, 5),
+        (6, 0, 5),
+    ];
+    assert_eq!(host.0, seen);
+}

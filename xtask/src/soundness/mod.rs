@@ -1,0 +1,211 @@
+//! `cargo xtask soundness`: random programs that the verifier accepts, run on random inputs in the checked interpreter,
+//! with every recorded fact held against every instruction that runs.
+//!
+//! What is accepted must end, touch nothing that is not its own, and do what the facts say of it. The checked
+//! interpreter traps on the first two; [`check`] sees to the third.
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use skep_abi::{MapType, ProgType};
+use skep_backend::{ErrorKind, LoadOptions, Loaded, TestRun};
+use skep_object::{MapSpec, Program as Object, Reloc, RelocTarget, Spec};
+use skep_runtime::{Live, Observer, World};
+use skep_tests::differ::Rng;
+use skep_verifier::{Task, TaskOptions, Verified};
+
+use crate::fidelity::{Program, VALUE_SIZES, generate};
+use check::Checker;
+
+/// Types of the maps that programs look things up in; keys have four bytes.
+const MAP_TYPES: [MapType; 3] = [MapType::HASH, MapType::ARRAY, MapType::ARRAY];
+/// Capacity of each map.
+const ENTRIES: u32 = 4;
+/// Instructions that a run may take: far more than the verifier walks.
+const BUDGET: u64 = 50_000_000;
+/// Bytes of context that programs without packets get.
+const CTX: usize = 256;
+/// `BPF_PSEUDO_MAP_FD` in a wide load.
+const WIDE: u8 = 0x18;
+
+/// What came of it.
+#[derive(Default)]
+pub struct Figures {
+    /// Programs made.
+    pub programs: u64,
+    /// Accepted, loaded and run.
+    pub accepted: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Instructions whose facts were looked at.
+    pub steps: u64,
+    /// Accepted programs that userspace can't load, by reason.
+    pub not_run: BTreeMap<String, u64>,
+    /// Seeds whose programs broke a fact or trapped, and how.
+    pub broken: Vec<(u64, String)>,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "programs      {:12}", self.programs)?;
+        writeln!(f, "accepted, run {:12}", self.accepted)?;
+        writeln!(f, "runs          {:12}", self.runs)?;
+        writeln!(f, "instructions  {:12}", self.steps)?;
+        for (why, n) in &self.not_run {
+            writeln!(f, "not run       {n:12}  {why}")?;
+        }
+        write!(f, "broken        {:12}", self.broken.len())?;
+        for (seed, what) in &self.broken {
+            write!(f, "\n  seed {seed}: {what}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes programs of the seeds from `seed` on until `accepted` of them were accepted and run, each on `inputs` inputs.
+pub fn run(accepted: u64, seed: u64, inputs: u32) -> Figures {
+    let mut figures = Figures::default();
+    let mut seed = seed;
+    while figures.accepted < accepted {
+        figures.program(seed, inputs);
+        seed = seed.wrapping_add(1);
+    }
+    figures
+}
+
+fn spec(program: &Program) -> Spec {
+    let mut object = Object {
+        name: "main".into(),
+        prog_type: Some(program.prog_type),
+        attach_type: Some(program.attach_type),
+        insns: program.insns.clone(),
+        ..Object::default()
+    };
+    let wide = program.insns.iter().enumerate().filter(|(_, i)| i.opcode == WIDE && i.src == 1);
+    object.relocs = wide.map(|(insn, i)| Reloc { insn, target: RelocTarget::Map(i.imm as usize) }).collect();
+    let maps =
+        MAP_TYPES.into_iter().zip(VALUE_SIZES).enumerate().map(|(i, (map_type, value_size))| MapSpec {
+            name: format!("m{i}"),
+            map_type,
+            key_size: 4,
+            value_size,
+            max_entries: ENTRIES,
+            ..MapSpec::default()
+        });
+    Spec { license: "GPL".into(), programs: vec![object], maps: maps.collect(), ..Spec::default() }
+}
+
+impl Figures {
+    fn program(&mut self, seed: u64, inputs: u32) {
+        self.programs += 1;
+        let program = generate(seed);
+        let spec = spec(&program);
+        let options = TaskOptions { cpus: 1, ..TaskOptions::default() };
+        let Ok(task) = Task::from_spec(&spec, &spec.programs[0], &options) else { return };
+        let Ok(verified) = Verified::new(task) else { return };
+        let checker = Arc::new(Mutex::new(Checker::new(verified)));
+        let looking = Arc::clone(&checker);
+        let observer = Observer::new(move |sight| lock(&looking).look(sight));
+        let world = World::new().budget(BUDGET).observer(observer);
+        let mut live = match world.load(&spec, &LoadOptions::default()) {
+            Ok(live) => live,
+            Err(e) => {
+                *self.not_run.entry(kind_of(&e.to_string())).or_default() += 1;
+                return;
+            }
+        };
+        let mut rng = Rng::new(seed);
+        let mut first = true;
+        for _ in 0..inputs {
+            match one_run(&mut live, program.prog_type, &mut rng, &checker) {
+                Ok(()) => {}
+                Err(Failed::NotHere(why)) => {
+                    *self.not_run.entry(kind_of(&why)).or_default() += 1;
+                    return;
+                }
+                Err(Failed::Broken(what)) => {
+                    self.broken.push((seed, what));
+                    break;
+                }
+            }
+            self.accepted += u64::from(first);
+            first = false;
+            self.runs += 1;
+        }
+        self.steps += lock(&checker).steps;
+    }
+}
+
+/// Why a run did not end as runs do.
+enum Failed {
+    /// This world can't run the program.
+    NotHere(String),
+    /// It did what it may not, or a fact did not hold.
+    Broken(String),
+}
+
+fn lock(checker: &Mutex<Checker>) -> std::sync::MutexGuard<'_, Checker> {
+    checker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A message without its numbers.
+fn kind_of(message: &str) -> String {
+    message.chars().filter(|c| !c.is_ascii_digit()).take(90).collect()
+}
+
+fn not_served(message: &str) -> bool {
+    ["is not available here", "does not serve this type"].iter().any(|what| message.contains(what))
+}
+
+/// A packet, random or with the beginnings of IPv4.
+fn packet(rng: &mut Rng) -> Vec<u8> {
+    let len = 14 + rng.below(100);
+    let mut bytes: Vec<u8> = (0..len).map(|_| rng.any() as u8).collect();
+    if rng.one_in(2) {
+        bytes[12..14].copy_from_slice(&[8, 0]);
+        if let Some(version) = bytes.get_mut(14) {
+            *version = 0x45;
+        }
+    }
+    bytes
+}
+
+fn one_run(
+    live: &mut Live,
+    prog_type: ProgType,
+    rng: &mut Rng,
+    checker: &Mutex<Checker>,
+) -> Result<(), Failed> {
+    for (i, size) in VALUE_SIZES.into_iter().enumerate() {
+        if rng.one_in(3) {
+            let key = (rng.below(ENTRIES as usize) as u32).to_le_bytes();
+            let value: Vec<u8> = (0..size / 8).flat_map(|_| rng.word().to_le_bytes()).collect();
+            if let Some(map) = live.map(&format!("m{i}")) {
+                map.update(&key, &value, 0).map_err(|e| Failed::NotHere(e.to_string()))?;
+            }
+        }
+    }
+    lock(checker).begin();
+    let bytes = packet(rng);
+    let ctx: Vec<u8> = (0..CTX / 8).flat_map(|_| rng.word().to_le_bytes()).collect();
+    let plain = !matches!(prog_type, ProgType::XDP | ProgType::SCHED_CLS | ProgType::SOCKET_FILTER);
+    let input = match plain {
+        true => TestRun { ctx: Some(&ctx), ..TestRun::default() },
+        false => TestRun { packet: &bytes, ..TestRun::default() },
+    };
+    let done = live.test_run("main", &input);
+    if let Some(what) = &lock(checker).broken {
+        return Err(Failed::Broken(what.clone()));
+    }
+    match done {
+        Ok(_) => Ok(()),
+        // A helper that userspace does not serve says nothing of the program.
+        Err(e) if matches!(e.kind(), ErrorKind::Trapped) && !not_served(&e.to_string()) => {
+            Err(Failed::Broken(e.to_string()))
+        }
+        Err(e) => Err(Failed::NotHere(e.to_string())),
+    }
+}
