@@ -1,28 +1,35 @@
 //! A fixed set of random programs in both worlds; skipped, with the reason, where Linux may not be asked. More of
 //! them: `cargo xtask diff --programs N --seed S`.
 
-use skep::kernel::Kernel;
+use skep::vm::Engine;
 use skep_isa::decode;
-use skep_runtime::World;
-use skep_tests::differ::{self, Verdict};
+use skep_tests::differ::{self, Verdict, Worlds};
 
 /// Enough that each operation is there many times.
 const PROGRAMS: u64 = 300;
 
+/// The interpreter, and the JIT where there is one.
+fn engines() -> Vec<Engine> {
+    let jit = cfg!(all(target_arch = "x86_64", unix, not(skep_portable)));
+    [Engine::Interpreter].into_iter().chain(jit.then_some(Engine::Jit)).collect()
+}
+
 #[test]
 fn random_programs_do_the_same_in_both_worlds() {
-    let (user, kernel) = (World::new().budget(10_000_000), Kernel::new());
-    if let Some(why) = kernel.refusal() {
-        println!("skipped: {why}");
-        return;
-    }
+    let worlds = match Worlds::open(&engines(), 10_000_000) {
+        Ok(worlds) => worlds,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
     let mut refused = 0;
     for seed in 0..PROGRAMS {
-        match differ::compare(seed, &user, &kernel).unwrap() {
-            Verdict::Same => {}
+        match worlds.compare(seed).unwrap() {
+            Verdict::Same | Verdict::Known(_) => {}
             Verdict::Refused(_) => refused += 1,
             Verdict::Different(found) => {
-                panic!("{}\nuser: {:?}\nkernel: {:?}", found.text(), found.user, found.kernel)
+                panic!("{}\n{}", found.text(), found.differences().join("\n"))
             }
         }
     }

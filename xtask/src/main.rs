@@ -1,12 +1,12 @@
 //! `cargo xtask`: what is done to the project by machine.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use skep_kernel::Kernel;
-use skep_runtime::World;
-use skep_tests::differ::{self, Verdict};
+use skep_tests::differ::{Verdict, Worlds};
+use skep_vm::Engine;
 
 /// Automation of the skep project.
 #[derive(Parser)]
@@ -43,6 +43,9 @@ enum Command {
         /// The seed of the first; the next ones follow
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// What runs programs in userspace
+        #[arg(long, value_enum, default_value_t = Engines::Both)]
+        engine: Engines,
     },
     /// Build the committed BPF objects from their C sources: examples/*.bpf.c and tests/objects/*.bpf.c
     ///
@@ -110,33 +113,62 @@ enum Command {
 /// How many differences and refusals are shown.
 const SHOWN: u64 = 3;
 
-fn differ(programs: u64, seed: u64) -> Done {
-    let (user, kernel) = (World::new().budget(100_000_000), Kernel::new());
-    if let Some(why) = kernel.refusal() {
-        return Err(why.into());
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Engines {
+    Interp,
+    Jit,
+    Both,
+}
+
+impl Engines {
+    fn all(self) -> &'static [Engine] {
+        match self {
+            Self::Interp => &[Engine::Interpreter],
+            Self::Jit => &[Engine::Jit],
+            Self::Both => &[Engine::Interpreter, Engine::Jit],
+        }
     }
-    let (mut same, mut refused, mut different) = (0_u64, 0_u64, 0_u64);
-    for n in 0..programs {
-        match differ::compare(seed.wrapping_add(n), &user, &kernel)? {
+}
+
+fn differ(programs: u64, seed: u64, engines: Engines) -> Done {
+    let worlds = Worlds::open(engines.all(), 100_000_000)?;
+    let (mut same, mut different) = (0_u64, 0_u64);
+    let (mut refused, mut known) = (BTreeMap::<String, u64>::new(), BTreeMap::new());
+    for n in (0..programs).map(|n| seed.wrapping_add(n)) {
+        match worlds.compare(n)? {
             Verdict::Same => same += 1,
             Verdict::Refused(why) => {
-                refused += 1;
-                if refused <= SHOWN {
-                    println!("program {}: {}", seed.wrapping_add(n), why.lines().next().unwrap_or_default());
+                let why = why.lines().next().unwrap_or_default();
+                let seen = refused.entry(why.to_owned()).or_default();
+                *seen += 1;
+                if *seen == 1 {
+                    println!("program {n}: {why}");
+                }
+            }
+            Verdict::Known(name) => {
+                let (count, first) = known.entry(name).or_insert((0_u64, n));
+                *count += 1;
+                if *first == n {
+                    println!("program {n}: {name}");
                 }
             }
             Verdict::Different(found) => {
                 different += 1;
                 if different <= SHOWN {
-                    let found = found.reduced(&user, &kernel)?;
-                    println!("{}\n# user:   {:?}\n# kernel: {:?}", found.text(), found.user, found.kernel);
+                    let found = found.reduced(&worlds)?;
+                    println!("{}", found.text());
+                    found.differences().iter().for_each(|d| println!("# {d}"));
                 }
             }
         }
     }
+    let refused: u64 = refused.values().sum();
     println!(
         "{programs} programs from {seed} on: {same} the same, {refused} refused by Linux, {different} different"
     );
+    for (name, (count, _)) in known {
+        println!("{count} differ as docs/differences.md says: {name}");
+    }
     Ok(different == 0)
 }
 
@@ -145,7 +177,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Tidy { verbose } => tidy(&root, verbose),
         Command::Gen { check } => generate(&root, check),
-        Command::Diff { programs, seed } => differ(programs, seed),
+        Command::Diff { programs, seed, engine } => differ(programs, seed, engine),
         Command::Examples { check } => examples(&root, check),
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
         #[cfg(all(target_os = "linux", not(skep_portable)))]

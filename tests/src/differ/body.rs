@@ -8,9 +8,10 @@ use skep_abi::ProgType;
 use skep_isa::Insn;
 
 use super::memory::{self, Area};
+use super::tables::{self, Row, Use};
 use super::{OUT, PACKET, Rng, operation as op};
 
-/// Bytes of a frame that programs store into, in words below the frame pointer; above them are the counters of loops.
+/// Bytes of a frame that programs store into, in words below the frame pointer; below them are the counters of loops.
 const DATA: i16 = 96;
 const COUNTERS: i16 = 4;
 /// Functions at most; each may call those behind it, and four frames fit the stack.
@@ -19,64 +20,73 @@ const FUNCTIONS: usize = 4;
 const DEPTH: usize = 3;
 /// Helpers.
 const LOOKUP: i32 = 1;
-const UPDATE: i32 = 2;
-const DELETE: i32 = 3;
 const CSUM_DIFF: i32 = 28;
 
 /// Registers that hold numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Live(u16);
+pub(super) struct Live(u16);
 
 impl Live {
-    fn has(self, r: u8) -> bool {
+    pub(super) fn has(self, r: u8) -> bool {
         self.0 & 1 << r != 0
     }
 
-    fn set(&mut self, r: u8) {
+    pub(super) fn set(&mut self, r: u8) {
         self.0 |= 1 << r;
     }
 
     /// A call leaves r0 and what the callee saves.
-    fn called(&mut self) {
+    pub(super) fn called(&mut self) {
         self.0 = self.0 & !0b11_1111 | 1;
     }
 
-    fn all(self) -> Vec<u8> {
+    pub(super) fn all(self) -> Vec<u8> {
         (0..10).filter(|r| self.has(*r)).collect()
     }
 }
 
-struct Writer {
-    rng: Rng,
+/// What writes a program. What it can say of maps and packets is in [`super::effects`].
+pub(super) struct Writer {
+    pub(super) rng: Rng,
     code: Vec<Insn>,
-    maps: Vec<(usize, usize)>,
+    /// The maps that there are: `out`, one with keys, one without.
+    pub(super) tables: Vec<Row>,
+    maps: Vec<Use>,
     /// Slots of calls, and which function they call.
     calls: Vec<(usize, usize)>,
-    live: Live,
+    /// Slots of jumps to the end of the first function.
+    bail: Vec<usize>,
+    pub(super) live: Live,
     /// Registers that may hold numbers in this function.
     numbers: Live,
     function: usize,
     functions: usize,
-    depth: usize,
+    pub(super) depth: usize,
+    /// Whether the packet's head was made longer.
+    pub(super) head_grown: bool,
     loops: i16,
-    prog_type: ProgType,
+    pub(super) prog_type: ProgType,
     /// Statements that may still be written.
     budget: usize,
 }
 
-/// The code of a program, and where it loads which map.
-pub(super) fn program(mut rng: Rng, prog_type: ProgType) -> (Vec<Insn>, Vec<(usize, usize)>) {
+/// The code of a program, its maps, and where it loads which of them.
+pub(super) fn program(mut rng: Rng, prog_type: ProgType) -> (Vec<Insn>, Vec<Row>, Vec<Use>) {
     let functions = rng.pick(&[1, 1, 2, 3, FUNCTIONS]);
+    let tables = tables::choose(&mut rng);
     let mut w = Writer {
         rng,
         code: Vec::new(),
+        tables,
         maps: Vec::new(),
         calls: Vec::new(),
+        bail: Vec::new(),
         live: Live(0),
         numbers: Live(0),
         function: 0,
         functions,
         depth: 0,
+        head_grown: false,
         loops: 0,
         prog_type,
         budget: 0,
@@ -92,30 +102,38 @@ pub(super) fn program(mut rng: Rng, prog_type: ProgType) -> (Vec<Insn>, Vec<(usi
     for (slot, callee) in std::mem::take(&mut w.calls) {
         w.code[slot].imm = starts[callee] as i32 - slot as i32 - 1;
     }
-    (w.code, w.maps)
+    (w.code, w.tables, w.maps)
 }
 
 impl Writer {
-    fn push(&mut self, insn: Insn) -> usize {
+    pub(super) fn push(&mut self, insn: Insn) -> usize {
         self.code.push(insn);
         self.code.len() - 1
     }
 
     /// Makes the jump at a slot go to the next instruction that is written.
-    fn land(&mut self, slot: usize) {
+    pub(super) fn land(&mut self, slot: usize) {
         let distance = self.code.len() as i32 - slot as i32 - 1;
         let insn = &mut self.code[slot];
         if op::is_long(insn) { insn.imm = distance } else { insn.off = distance as i16 }
     }
 
-    fn load_map(&mut self, dst: u8, map: usize) {
+    pub(super) fn load_map(&mut self, dst: u8, map: usize) {
         let [low, high] = op::load_imm(dst, 0);
         let slot = self.push(Insn { src: 1, ..low });
         self.push(high);
-        self.maps.push((slot, map));
+        self.maps.push(Use { slot, map, value: None });
     }
 
-    fn number(&mut self, r: u8) {
+    /// The address of a byte of `out`.
+    pub(super) fn load_value(&mut self, dst: u8, offset: u32) {
+        let [low, high] = op::load_imm(dst, u64::from(offset) << 32);
+        let slot = self.push(Insn { src: 2, ..low });
+        self.push(high);
+        self.maps.push(Use { slot, map: tables::OUT, value: Some(offset) });
+    }
+
+    pub(super) fn number(&mut self, r: u8) {
         let value = self.rng.word();
         if self.rng.one_in(2) {
             for insn in op::load_imm(r, value) {
@@ -128,13 +146,13 @@ impl Writer {
     }
 
     /// A register that holds a number.
-    fn any(&mut self) -> u8 {
+    pub(super) fn any(&mut self) -> u8 {
         let all = self.live.all();
         self.rng.pick(&all)
     }
 
     /// A register that may get a number.
-    fn target(&mut self) -> u8 {
+    pub(super) fn target(&mut self) -> u8 {
         let all = self.numbers.all();
         self.rng.pick(&all)
     }
@@ -155,19 +173,19 @@ impl Writer {
     fn first(&mut self) {
         self.numbers = Live(0b1_0011_1111);
         self.live = Live(0);
-        let (data, end) = if self.prog_type == ProgType::XDP { (0, 4) } else { (76, 80) };
+        let (data, end) = self.ends();
         self.push(op::mov(6, 1));
         self.push(Insn { opcode: 0x61, dst: 7, src: 6, off: data, imm: 0 });
         self.push(Insn { opcode: 0x61, dst: 8, src: 6, off: end, imm: 0 });
         self.push(op::mov(0, 7));
         self.push(op::add_imm(0, PACKET as i32));
-        let short = self.push(Insn { opcode: 0x2d, dst: 0, src: 8, ..Insn::default() });
+        self.bail_if(Insn { opcode: 0x2d, dst: 0, src: 8, ..Insn::default() });
         self.push(Insn { opcode: 0x62, dst: 10, off: -4, ..Insn::default() });
         self.push(op::mov(2, 10));
         self.push(op::add_imm(2, -4));
         self.load_map(1, 0);
         self.push(call_helper(LOOKUP));
-        let absent = self.push(Insn { opcode: 0x15, dst: 0, ..Insn::default() });
+        self.bail_if(Insn { opcode: 0x15, dst: 0, ..Insn::default() });
         self.push(op::mov(9, 0));
         self.fill();
         self.statements();
@@ -178,10 +196,22 @@ impl Writer {
         let shown = self.any();
         self.push(op::mov(0, shown));
         self.push(EXIT);
-        self.land(short);
-        self.land(absent);
+        for jump in std::mem::take(&mut self.bail) {
+            self.land(jump);
+        }
         self.push(op::mov_imm(0, 0));
         self.push(EXIT);
+    }
+
+    /// Where the context has the packet's bounds.
+    pub(super) fn ends(&self) -> (i16, i16) {
+        if self.prog_type == ProgType::XDP { (0, 4) } else { (76, 80) }
+    }
+
+    /// A jump to the end of the first function.
+    pub(super) fn bail_if(&mut self, condition: Insn) {
+        let slot = self.push(condition);
+        self.bail.push(slot);
     }
 
     fn other(&mut self) {
@@ -214,7 +244,7 @@ impl Writer {
     }
 
     fn statement(&mut self) {
-        match self.rng.below(20) {
+        match self.rng.below(26) {
             0..=6 => self.alu(),
             7..=9 => self.memory(),
             10 | 11 => self.atomic(),
@@ -224,10 +254,15 @@ impl Writer {
                 let callee = self.function + 1 + self.rng.below(self.functions - self.function - 1);
                 self.call(callee);
             }
-            16 => self.map_helper(),
-            17 => self.variable_place(),
-            18 if self.prog_type == ProgType::SCHED_CLS && self.functions == 1 => self.packet_load(),
-            18 => self.checksum(),
+            16 | 17 => self.map_helper(),
+            18 => self.variable_place(),
+            19 if self.prog_type == ProgType::SCHED_CLS && self.functions == 1 => self.packet_load(),
+            19 => self.checksum(),
+            20 => self.queue_or_ring(),
+            21 => self.direct_value(),
+            22 if self.function == 0 => self.context(),
+            23 if self.function == 0 => self.reshape(),
+            24 if self.function == 0 => self.copy_packet(),
             _ => {
                 let r = self.target();
                 self.number(r);
@@ -342,46 +377,9 @@ impl Writer {
     }
 
     /// `r = r10 - below`
-    fn frame_address(&mut self, r: u8, below: i16) {
+    pub(super) fn frame_address(&mut self, r: u8, below: i16) {
         self.push(op::mov(r, 10));
         self.push(op::add_imm(r, -i32::from(below)));
-    }
-
-    fn map_helper(&mut self) {
-        let (key, value) = (8 * (1 + self.rng.below(6) as i16), 8 * (7 + self.rng.below(6) as i16));
-        let number = self.rng.below(8) as i32;
-        self.push(Insn { opcode: 0x62, dst: 10, off: -key, imm: number, ..Insn::default() });
-        self.load_map(1, 1);
-        self.frame_address(2, key);
-        match self.rng.below(3) {
-            0 => {
-                self.frame_address(3, value);
-                let flags = self.rng.below(3) as i32;
-                self.push(op::mov_imm(4, flags));
-                self.push(call_helper(UPDATE));
-                self.live.called();
-            }
-            1 => {
-                self.push(call_helper(DELETE));
-                self.live.called();
-            }
-            _ => {
-                self.push(call_helper(LOOKUP));
-                let saved = self.live;
-                self.live.called();
-                let absent = self.push(Insn { opcode: 0x15, dst: 0, ..Insn::default() });
-                let area = Area { base: 0, from: 0, len: 8, aligned: false, atomic: true };
-                // What is kept over the call; the callee saved at least one number.
-                if let Some(r) = saved.all().into_iter().find(|r| *r > 5) {
-                    let insn = memory::store(&mut self.rng, area, r);
-                    self.push(insn);
-                    let insn = memory::load(&mut self.rng, area, r);
-                    self.push(insn);
-                }
-                self.land(absent);
-                self.number(0);
-            }
-        }
     }
 
     /// A place that is a number at run time, within bounds that the verifier sees. The number is added to the pointer, not
@@ -443,6 +441,6 @@ impl Writer {
 
 const EXIT: Insn = Insn { opcode: 0x95, dst: 0, src: 0, off: 0, imm: 0 };
 
-fn call_helper(imm: i32) -> Insn {
+pub(super) fn call_helper(imm: i32) -> Insn {
     Insn { opcode: 0x85, imm, ..Insn::default() }
 }
