@@ -23,7 +23,7 @@ use skep_object::{Program, Reloc, RelocTarget, Spec};
 use crate::corpus::NAMES;
 pub use rng::Rng;
 pub use tables::{Row, Use};
-pub use worlds::{Found, Outcome, Verdict, Worlds};
+pub use worlds::{Entry, Found, Outcome, Verdict, Worlds};
 
 /// Bytes of the packet that programs look at.
 pub const PACKET: usize = 64;
@@ -108,7 +108,7 @@ impl Found {
         let r0 = |r0: &Result<u64, String>| r0.as_ref().map_or_else(Clone::clone, |r0| format!("{r0:#x}"));
         line("r0", r0(&user.r0), r0(&kernel.r0));
         line("packet", hex(&user.packet), hex(&kernel.packet));
-        let all = |entries: Option<&Vec<(Vec<u8>, Vec<u8>)>>| {
+        let all = |entries: Option<&Vec<Entry>>| {
             let entries = entries.into_iter().flatten();
             entries.map(|(k, v)| format!("[{}]={}", hex(k), hex(v))).collect::<Vec<_>>().join(" ")
         };

@@ -14,6 +14,9 @@ pub struct Worlds {
     kernel: Kernel,
 }
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// What came out of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -22,7 +25,7 @@ pub struct Outcome {
     /// The packet afterwards, metadata first.
     pub packet: Vec<u8>,
     /// Entries of each map, sorted; the front of a queue; nothing of a ring buffer.
-    pub maps: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
+    pub maps: Vec<Vec<Entry>>,
     /// Records of the ring buffer.
     pub records: Vec<Vec<u8>>,
 }
@@ -148,7 +151,7 @@ fn run(loaded: &mut dyn Loaded, program: &Generated) -> Result<Outcome, String> 
     Ok(outcome)
 }
 
-fn entries(loaded: &mut dyn Loaded, row: &Row) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
+fn entries(loaded: &mut dyn Loaded, row: &Row) -> Result<Vec<Entry>, String> {
     let map = loaded.map(row.name).ok_or("a map is missing")?;
     match row.map_type {
         MapType::RINGBUF => return Ok(Vec::new()),
