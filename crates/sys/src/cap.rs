@@ -11,6 +11,8 @@ pub struct Cap(pub u32);
 impl Cap {
     /// Networking: attaching to interfaces, loading network programs.
     pub const NET_ADMIN: Self = Self(12);
+    /// Raw and packet sockets.
+    pub const NET_RAW: Self = Self(13);
     /// Everything that has no capability of its own; stands in for [`Cap::BPF`] and [`Cap::PERFMON`].
     pub const SYS_ADMIN: Self = Self(21);
     /// Raised limits (RLIMIT_MEMLOCK, which kernels before 5.11 charge maps to).
@@ -24,6 +26,7 @@ impl Cap {
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::NET_ADMIN => "CAP_NET_ADMIN",
+            Self::NET_RAW => "CAP_NET_RAW",
             Self::SYS_ADMIN => "CAP_SYS_ADMIN",
             Self::SYS_RESOURCE => "CAP_SYS_RESOURCE",
             Self::PERFMON => "CAP_PERFMON",

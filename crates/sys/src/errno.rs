@@ -50,6 +50,7 @@ errnos! {
     ENETUNREACH = 101 "network is unreachable";
     ENOBUFS = 105 "no buffer space available";
     ETIMEDOUT = 110 "connection timed out";
+    EINPROGRESS = 115 "operation now in progress";
     ESTALE = 116 "stale file handle";
     ENOTSUPP = 524 "operation is not supported (kernel internal)";
 }

@@ -10,6 +10,7 @@ use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, Te
 use super::events::Consumers;
 use super::maps::LiveMap;
 use super::run;
+use super::struct_ops::Ready;
 use super::vmlinux::Vmlinux;
 
 /// A program in the kernel.
@@ -29,6 +30,8 @@ pub(super) struct LoadedProgram {
 pub struct Live {
     programs: Vec<LoadedProgram>,
     maps: Vec<LiveMap>,
+    /// Tables of functions, ready to be registered.
+    tables: Vec<Ready>,
     consumers: Consumers,
     /// The packet of the last run, metadata first.
     packet: Vec<u8>,
@@ -41,16 +44,25 @@ impl Live {
     pub(super) fn new(
         programs: Vec<LoadedProgram>,
         maps: Vec<Option<LiveMap>>,
+        tables: Vec<Ready>,
         vmlinux: Arc<Vmlinux>,
     ) -> Result<Self, Error> {
         let maps: Vec<LiveMap> = maps.into_iter().flatten().collect();
         let consumers = Consumers::open(&maps)?;
-        Ok(Self { programs, maps, consumers, packet: Vec::new(), meta: 0, vmlinux })
+        Ok(Self { programs, maps, tables, consumers, packet: Vec::new(), meta: 0, vmlinux })
     }
 
     pub(super) fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
         let found = self.programs.iter().find(|p| p.name == name);
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no program `{name}` is loaded")))
+    }
+
+    pub(super) fn live_maps(&self) -> &[LiveMap] {
+        &self.maps
+    }
+
+    pub(super) fn tables(&self) -> &[Ready] {
+        &self.tables
     }
 
     /// The descriptor of a program, to attach it by.

@@ -1,15 +1,16 @@
 //! From Spec to live: types, maps, programs, in that order; whatever was made goes if a later step fails.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use skep_abi::MapType;
+use skep_abi::{MapType, ProgType};
 use skep_backend::{Error, ErrorKind, LoadOptions};
-use skep_object::{InitialRef, Program, RelocTarget, Spec};
+use skep_object::{InitialRef, MapSpec, Program, Spec};
 
 use super::live::Live;
-use super::maps::{self, LiveMap};
+use super::maps;
 use super::program::Resolver;
+use super::struct_ops::{self, Table};
 use super::types::{self, HERE};
 use super::vmlinux::Vmlinux;
 
@@ -26,16 +27,20 @@ pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),
     };
-    let needed = needed_maps(spec, &chosen);
+    let tables = tables(vmlinux, spec, &chosen)?;
     let mut live = Vec::new();
-    for (map, needed) in spec.maps.iter().zip(needed) {
-        live.push(make_map(vmlinux, spec, map, needed, loaded_types.as_ref())?);
+    for (map, table) in spec.maps.iter().zip(&tables) {
+        live.push(match (map.map_type, table) {
+            (MapType::STRUCT_OPS, None) => None,
+            (_, table) => Some(maps::make(vmlinux, spec, map, loaded_types.as_ref(), table.as_ref())?),
+        });
     }
     maps::fill(spec, &live, |_| None, |target| matches!(target, InitialRef::Map(_)))?;
     let resolver = Resolver {
         vmlinux,
         object: spec,
         maps: &live,
+        tables: &tables,
         types: loaded_types.as_ref(),
         no_types: no_types.as_deref(),
     };
@@ -43,33 +48,36 @@ pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -
     for &index in &chosen {
         programs.push(resolver.load(index, options)?);
     }
-    let program = |index: usize| -> Option<BorrowedFd<'_>> {
-        let at = chosen.iter().position(|c| *c == index)?;
-        Some(programs[at].fd.as_fd())
-    };
-    maps::fill(spec, &live, program, |target| matches!(target, InitialRef::Program(_)))?;
-    Live::new(programs, live, Arc::clone(vmlinux))
+    let program = |index: usize| Some(&programs[chosen.iter().position(|c| *c == index)?]);
+    maps::fill(
+        spec,
+        &live,
+        |index| Some(program(index)?.fd.as_fd()),
+        |target| matches!(target, InitialRef::Program(_)),
+    )?;
+    let named = |index: usize| program(index).map(|p| (p.name.as_str(), p.fd.as_fd()));
+    let ready = spec.maps.iter().zip(&tables).filter_map(|(map, table)| table.as_ref()?.ready(map, named));
+    let ready = ready.collect();
+    Live::new(programs, live, ready, Arc::clone(vmlinux))
 }
 
-fn make_map(
-    vmlinux: &Vmlinux,
-    object: &Spec,
-    spec: &skep_object::MapSpec,
-    needed: bool,
-    types: Option<&types::Loaded>,
-) -> Result<Option<LiveMap>, Error> {
-    if spec.map_type == MapType::STRUCT_OPS {
-        if !needed {
+/// The tables of functions of which all programs are loaded, or which have none, brought into the kernel's shape.
+fn tables(vmlinux: &Vmlinux, spec: &Spec, chosen: &[usize]) -> Result<Vec<Option<Table>>, Error> {
+    let solve = |map: &MapSpec| {
+        if map.map_type != MapType::STRUCT_OPS || !struct_ops::programs(map).all(|p| chosen.contains(&p)) {
             return Ok(None);
         }
-        let message = format!("map `{}`: struct_ops tables can't be loaded yet", spec.name);
-        return Err(Error::new(ErrorKind::Unsupported, message));
-    }
-    maps::make(vmlinux, object, spec, types).map(Some)
+        let kernel = vmlinux.btf().map_err(|why| {
+            let message = format!("table `{}` needs the kernel's types: {why}", map.name);
+            Error::new(ErrorKind::Unsupported, message)
+        })?;
+        Table::solve(kernel, spec, map).map(Some)
+    };
+    spec.maps.iter().map(solve).collect()
 }
 
-/// Which programs to load: those asked for (all but the optional ones, if none is), and those that prog arrays
-/// hold from the start.
+/// Which programs to load: those asked for (all but the optional ones, if none is), those that prog arrays hold from the
+/// start, and those of one table of functions together.
 fn choose(spec: &Spec, options: &LoadOptions) -> Result<Vec<usize>, Error> {
     for name in &options.programs {
         if spec.program(name).is_none() {
@@ -82,24 +90,19 @@ fn choose(spec: &Spec, options: &LoadOptions) -> Result<Vec<usize>, Error> {
         }
     }
     let arrays = spec.maps.iter().filter(|m| m.map_type == MapType::PROG_ARRAY);
-    let refs: Vec<_> = arrays.flat_map(|m| &m.initial_refs).map(|(_, r)| *r).collect();
+    let in_arrays: Vec<_> = arrays.flat_map(|m| &m.initial_refs).map(|(_, r)| *r).collect();
+    let tables = spec.maps.iter().filter(|m| m.map_type == MapType::STRUCT_OPS);
+    let tables: Vec<Vec<usize>> = tables.map(|m| struct_ops::programs(m).collect()).collect();
+    let asked = |i: usize| options.programs.contains(&spec.programs[i].name);
+    // A function of a table is nothing without it, and the table nothing without the others.
+    let beside = |i: usize| tables.iter().any(|t| t.contains(&i) && t.iter().any(|p| asked(*p)));
+    let lone = |i: usize, p: &Program| {
+        p.prog_type == Some(ProgType::STRUCT_OPS) && !tables.iter().any(|t| t.contains(&i))
+    };
     let wanted = |i: usize, p: &Program| match options.programs.is_empty() {
-        true => !p.on_demand,
-        false => options.programs.contains(&p.name),
-    } || refs.contains(&InitialRef::Program(i));
+        true => !p.on_demand && !lone(i, p),
+        false => asked(i) || beside(i),
+    } || in_arrays.contains(&InitialRef::Program(i));
     let programs = spec.programs.iter().enumerate();
     Ok(programs.filter(|(i, p)| wanted(*i, p)).map(|(i, _)| i).collect())
-}
-
-/// Which maps the chosen programs name.
-fn needed_maps(spec: &Spec, chosen: &[usize]) -> Vec<bool> {
-    let mut needed = vec![false; spec.maps.len()];
-    for reloc in chosen.iter().flat_map(|&i| &spec.programs[i].relocs) {
-        if let RelocTarget::Map(map) | RelocTarget::MapValue { map, .. } = reloc.target
-            && let Some(n) = needed.get_mut(map)
-        {
-            *n = true;
-        }
-    }
-    needed
 }

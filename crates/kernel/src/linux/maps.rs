@@ -9,6 +9,7 @@ use skep_sys::map::{Create, Map};
 use skep_sys::{Cap, Errno, cpu};
 
 use super::error::refused;
+use super::struct_ops::Table;
 use super::types::{HERE, Loaded as Types};
 use super::vmlinux::Vmlinux;
 use skep_isa::Endian;
@@ -102,11 +103,32 @@ pub(super) fn make(
     object: &Spec,
     spec: &MapSpec,
     types: Option<&Types>,
+    table: Option<&Table>,
 ) -> Result<LiveMap, Error> {
     let what = format!("map `{}`", spec.name);
     let wrong =
         |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, &[Cap::BPF]);
-    let spec = complete(spec).map_err(wrong)?;
+    let mut spec = complete(spec).map_err(wrong)?;
+    if let Some(table) = table {
+        let Some(types) = types else {
+            let message = format!("{what}: a table of functions needs the object's types");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        };
+        // Its value is the kernel's struct, written when it is registered.
+        (spec.value_size, spec.initial_value) = (table.value_size(), None);
+        let create = Create {
+            map_type: spec.map_type,
+            name: &spec.name,
+            key_size: spec.key_size,
+            value_size: spec.value_size,
+            max_entries: spec.max_entries,
+            flags: spec.flags,
+            btf: Some((types.fd.as_fd(), 0, 0)),
+            vmlinux_value_type: table.value_type,
+            ..Create::default()
+        };
+        return Ok(LiveMap { map: Map::create(&create).map_err(wrong)?, spec });
+    }
     let inner = match &spec.inner {
         Some(inner) => {
             let inner = complete(inner).map_err(wrong)?;
@@ -146,7 +168,8 @@ pub(super) fn fill<'a>(
     wanted: impl Fn(InitialRef) -> bool,
 ) -> Result<(), Error> {
     for (spec, live) in object.maps.iter().zip(maps) {
-        let Some(live) = live else { continue };
+        // A table of functions takes its programs with its value.
+        let Some(live) = live.as_ref().filter(|m| m.spec.map_type != MapType::STRUCT_OPS) else { continue };
         for &(key, target) in spec.initial_refs.iter().filter(|(_, target)| wanted(*target)) {
             let fd = match target {
                 InitialRef::Map(m) => maps.get(m).and_then(Option::as_ref).map(|m| m.map.as_fd()),

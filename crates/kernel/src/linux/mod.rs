@@ -11,6 +11,7 @@ mod log;
 mod maps;
 mod program;
 mod run;
+mod struct_ops;
 mod types;
 mod vmlinux;
 

@@ -13,6 +13,7 @@ use skep_sys::{Cap, Errno, cap_for_prog};
 
 use super::live::LoadedProgram;
 use super::maps::LiveMap;
+use super::struct_ops::Table;
 use super::types::Loaded as Types;
 use super::vmlinux::Vmlinux;
 use super::{error, log};
@@ -32,6 +33,8 @@ pub(super) struct Resolver<'a> {
     pub(super) vmlinux: &'a Vmlinux,
     pub(super) object: &'a Spec,
     pub(super) maps: &'a [Option<LiveMap>],
+    /// Tables of functions, at the places of their maps.
+    pub(super) tables: &'a [Option<Table>],
     pub(super) types: Option<&'a Types>,
     /// Why the kernel did not take the object's types.
     pub(super) no_types: Option<&'a str>,
@@ -156,6 +159,20 @@ impl Resolver<'_> {
         })
     }
 
+    /// The kernel's struct, and the number of the member in it, that a function of a table is for.
+    fn member(&self, index: usize, program: &Program) -> Result<(u32, AttachType), Error> {
+        let invalid = |why: &str| {
+            let message = format!("program `{}` is in {why}", program.name);
+            Err(Error::new(ErrorKind::Invalid, message))
+        };
+        let mut places = self.tables.iter().flatten().filter_map(|t| t.place(index));
+        let Some(place) = places.next() else { return invalid("no table of functions") };
+        if places.any(|other| other != place) {
+            return invalid("several tables, and not as the same member");
+        }
+        Ok((place.0, AttachType(place.1)))
+    }
+
     fn submit(
         &self,
         index: usize,
@@ -167,6 +184,10 @@ impl Resolver<'_> {
             .types
             .and_then(|t| t.infos.get(index))
             .map_or((&[][..], &[][..]), |(f, l)| (f.as_slice(), l.as_slice()));
+        let (attach_btf_id, attach_type) = match prog_type {
+            ProgType::STRUCT_OPS => self.member(index, program)?,
+            _ => (self.attach_type_id(program, prog_type)?, attach_type),
+        };
         let mut attr = LoadAttr {
             prog_type,
             attach_type,
@@ -175,7 +196,7 @@ impl Resolver<'_> {
             license: &self.object.license,
             flags: program.flags,
             kern_version: self.vmlinux.version(),
-            attach_btf_id: self.attach_type_id(program, prog_type)?,
+            attach_btf_id,
             ..LoadAttr::default()
         };
         // Lines without functions are refused.

@@ -166,6 +166,12 @@ impl AsFd for PacketSocket {
     }
 }
 
+impl From<PacketSocket> for OwnedFd {
+    fn from(socket: PacketSocket) -> Self {
+        socket.fd
+    }
+}
+
 /// What a socket has received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

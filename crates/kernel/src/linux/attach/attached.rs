@@ -27,12 +27,23 @@ enum Hold {
     Link(OwnedFd),
     /// Perf events, sockets: go with their descriptors, and can't be pinned.
     Fds(Vec<OwnedFd>),
+    /// Stays with something else of this process (a socket, a map) until this is done.
+    Undo(Undo),
     /// Stays until it is taken down.
     Left(Mark),
     /// Many of those, such as a marker's places in a binary.
     All(Vec<Attached>),
     /// Detached, or left on purpose.
     Nothing,
+}
+
+/// Takes something down.
+struct Undo(Box<dyn FnOnce() -> Result<(), Error> + Send>);
+
+impl std::fmt::Debug for Undo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Undo")
+    }
 }
 
 impl Attached {
@@ -48,6 +59,16 @@ impl Attached {
     /// Held by descriptors that are not links: perf events, sockets.
     pub fn held(hook: &'static str, target: impl Into<String>, fds: Vec<OwnedFd>) -> Self {
         Self::new(hook, target, Hold::Fds(fds))
+    }
+
+    /// Held by something that goes with the process but not with this guard (the caller's socket, a map): `undo` takes
+    /// it off.
+    pub fn undone(
+        hook: &'static str,
+        target: impl Into<String>,
+        undo: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Self {
+        Self::new(hook, target, Hold::Undo(Undo(Box::new(undo))))
     }
 
     /// Outlives the process; `mark` was written before it was attached.
@@ -147,6 +168,7 @@ impl Attached {
                 // The record goes with the mark, unless this fails.
                 remove(mark.record()).map(drop).inspect_err(|_| mark.leave())
             }
+            Hold::Undo(undo) => (undo.0)(),
             Hold::All(parts) => parts.into_iter().map(Self::detach).fold(Ok(()), Result::and),
             Hold::Link(_) | Hold::Fds(_) | Hold::Nothing => Ok(()),
         }
@@ -171,7 +193,7 @@ impl Attached {
                 };
                 pin_object(path, fd.as_fd())?;
             }
-            Hold::Fds(_) => {
+            Hold::Fds(_) | Hold::Undo(_) => {
                 let message = format!("what is attached to {} can't be kept: it is no link", self.target);
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }

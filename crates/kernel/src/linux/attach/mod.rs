@@ -11,11 +11,16 @@
 //! if the second step fails, dropping the mark removes the record.
 
 mod attached;
+mod cgroup;
 mod iface;
 mod lwt;
 mod mark;
 mod netfilter;
 mod netkit;
+mod netns;
+mod socket;
+mod sockmap;
+mod struct_ops;
 mod target;
 mod tc;
 mod xdp;
@@ -28,6 +33,7 @@ use skep_backend::{Error, ErrorKind};
 use super::live::Live;
 
 pub use attached::Attached;
+pub use cgroup::{open_cgroup, walk as cgroups};
 pub use mark::{Mark, Record, Removed, Swap, records, remove, remove_stale};
 pub use target::{Direction, Mode, Target};
 
@@ -51,7 +57,20 @@ pub struct Hook {
 pub type Remove = fn(&Record) -> Result<bool, Error>;
 
 /// Every hook.
-pub static HOOKS: &[&Hook] = &[&xdp::HOOK, &tc::HOOK, &netkit::HOOK, &netfilter::HOOK, &lwt::HOOK];
+pub static HOOKS: &[&Hook] = &[
+    &xdp::HOOK,
+    &tc::HOOK,
+    &netkit::HOOK,
+    &netfilter::HOOK,
+    &lwt::HOOK,
+    &cgroup::HOOK,
+    &socket::FILTER,
+    &socket::REUSEPORT,
+    &netns::SK_LOOKUP,
+    &netns::FLOW_DISSECTOR,
+    &sockmap::HOOK,
+    &struct_ops::HOOK,
+];
 
 /// Section names of programs that are not hung anywhere by themselves, and what is done with them instead.
 pub static ELSEWHERE: &[(&str, &str)] = &[

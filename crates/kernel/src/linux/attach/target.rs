@@ -1,6 +1,8 @@
 //! Where to attach, as far as the section name does not say it.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use skep_backend::{Error, ErrorKind};
 
@@ -37,7 +39,9 @@ pub struct Target {
     pub pid: Option<u32>,
     /// A network namespace's file, for hooks of whole namespaces; without it this thread's own.
     pub netns: Option<PathBuf>,
-    /// A map of the object, for programs that belong to one (sockmap, sockhash).
+    /// A socket, for programs that belong to one: filters, and the choice among those that share a port.
+    pub socket: Option<Arc<OwnedFd>>,
+    /// A map of the object, for programs that belong to one: a sockmap or sockhash, or a table of functions.
     pub map: Option<String>,
     /// A CPU, for perf events; all of them without it.
     pub cpu: Option<u32>,
