@@ -34,4 +34,4 @@ pub use op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Op, Operand, Reg, Siz
 pub use reference::{find_rows, nearest_row, reference};
 pub use row::{Cpu, Family, Field, ROWS, Row, rows_of};
 pub use text::{Names, NoNames};
-pub use validate::{ValidateError, validate};
+pub use validate::{ValidateError, validate, validated};

@@ -11,6 +11,7 @@ use crate::decode::{DecodeError, decode_all};
 use crate::insn::Insn;
 use crate::op::{AtomicOp, CallTarget, ImmSource, Op, Reg};
 use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Why a program must not be run.
@@ -77,6 +78,11 @@ impl core::error::Error for ValidateError {
 
 /// Checks a whole program; the first violation is returned.
 pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
+    validated(insns).map(|_| ())
+}
+
+/// As [`validate`], and gives the instructions with the slots at which they begin.
+pub fn validated(insns: &[Insn]) -> Result<Vec<(usize, Op)>, ValidateError> {
     let ops = decode_all(insns).map_err(|e| ValidateError { slot: e.slot(), kind: Kind::Decode(e) })?;
     let Some(&(last, last_op)) = ops.last() else {
         return Err(ValidateError { slot: 0, kind: Kind::Empty });
@@ -99,7 +105,7 @@ pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
         }
     }
     match last_op {
-        Op::Exit | Op::Jump { .. } => Ok(()),
+        Op::Exit | Op::Jump { .. } => Ok(ops),
         _ => Err(ValidateError { slot: last, kind: Kind::RunsOff }),
     }
 }

@@ -1,6 +1,7 @@
 //! Compiles checked slots to cells.
 //!
-//! Three passes: lay out (which cell each instruction begins at), emit (handlers and displacements), fuse
+//! A [`Plan`] says which cell each instruction begins at and what each call calls. Then two passes: emit (handlers and
+//! displacements), fuse
 //! (give cells that begin a popular sequence the handler of the whole sequence). Fusing moves nothing: each cell keeps
 //! its own operands, and may still be jumped to.
 //!
@@ -10,70 +11,168 @@ use skep_isa::{CallTarget, Endian, ImmSource, Insn, Op, Operand, Reg, Size};
 
 use crate::code::{BLOCK, Code, Handler};
 use crate::host::Imports;
-use crate::image::{Engine, ErrorKind, ImageError, Missing, Options};
-use crate::jit::{Native, Source};
-use crate::memory::function_address;
+use crate::image::{ErrorKind, ImageError, Missing, Options};
+use crate::jit::{Native, NoNative, Source};
+use crate::memory::{RegionId, function_address};
 use crate::ops::reach;
 use crate::ops::select::{self, Condition, Wide};
 use crate::ops::{flow, fuse};
-
-/// What a build gives.
-pub(crate) struct Built {
-    pub(crate) code: Box<[Code]>,
-    pub(crate) slots: Box<[u32]>,
-    pub(crate) functions: Box<[(u32, u32)]>,
-    pub(crate) native: Option<Native>,
-}
 
 /// Branches over more slots than this are laid out with a long jump behind them: cells may be twice as many as
 /// slots, and a few more.
 const FAR: i16 = 8_000;
 
+/// What cells and compiled code are made from: a program whose structure is right, with its layout and its calls
+/// resolved.
+pub(crate) struct Plan {
+    insns: Box<[Insn]>,
+    pub(crate) endian: Endian,
+    pub(crate) arena: Option<RegionId>,
+    /// The embedder sees every instruction: each has a cell before it for that, and none are fused.
+    pub(crate) observe: bool,
+    /// First cell of the instruction at each slot; the second slot of a wide load has the first one's.
+    pub(crate) cell_of: Box<[u32]>,
+    /// Cells that cut chains, ascending.
+    bounces: Vec<u32>,
+    /// Cells that call the embedder, ascending, and what they call.
+    pub(crate) host_calls: Vec<(u32, u32)>,
+    /// Slot and cell of each function that has an address, by slot.
+    pub(crate) functions: Box<[(u32, u32)]>,
+    /// How many cells there are.
+    pub(crate) cells: usize,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        insns: &[Insn],
+        ops: &[(usize, Op)],
+        imports: &dyn Imports,
+        options: &Options,
+    ) -> Result<Self, ImageError> {
+        let mut plan = Self {
+            insns: insns.into(),
+            endian: options.endian,
+            arena: options.arena,
+            observe: options.observe,
+            cell_of: Box::default(),
+            bounces: Vec::new(),
+            host_calls: Vec::new(),
+            functions: Box::default(),
+            cells: 0,
+        };
+        let mut functions = vec![0];
+        plan.lay_out(insns.len(), ops);
+        for (slot, op) in ops {
+            match *op {
+                Op::Call(callee) => {
+                    plan.resolve(*slot, callee, imports, options.missing).map_err(ImageError)?
+                }
+                Op::LoadImm { source, imm, .. } => match source {
+                    ImmSource::Value => {}
+                    ImmSource::Func => functions.push(target(*slot, imm as i32) as u32),
+                    _ => return Err(ImageError(ErrorKind::Unresolved { slot: *slot })),
+                },
+                _ => {}
+            }
+            if let Op::Call(CallTarget::Subprog(off)) = *op {
+                functions.push(target(*slot, off) as u32);
+            }
+        }
+        functions.sort_unstable();
+        functions.dedup();
+        plan.functions = functions.iter().map(|slot| (*slot, plan.cell_of[*slot as usize])).collect();
+        Ok(plan)
+    }
+
+    fn lay_out(&mut self, slots: usize, ops: &[(usize, Op)]) {
+        let mut cell_of = Vec::with_capacity(slots);
+        let (mut at, mut next_bounce) = (0, BLOCK);
+        for (_, op) in ops {
+            if at >= next_bounce {
+                self.bounces.push(at as u32);
+                at += 1;
+                next_bounce = at + BLOCK;
+            }
+            cell_of.push(at as u32);
+            if op.slots() == 2 {
+                cell_of.push(at as u32);
+            }
+            at += cells(op) + usize::from(self.observe);
+        }
+        self.cell_of = cell_of.into();
+        // One more stops what runs past the last instruction.
+        self.cells = at + 1;
+    }
+
+    fn resolve(
+        &mut self,
+        slot: usize,
+        callee: CallTarget,
+        imports: &dyn Imports,
+        missing: Missing,
+    ) -> Result<(), ErrorKind> {
+        let (index, error) = match callee {
+            CallTarget::Helper(id) => (imports.helper(id), ErrorKind::Helper { slot, id }),
+            CallTarget::Kfunc { btf_id, module } => {
+                (imports.kfunc(btf_id, module), ErrorKind::Kfunc { slot, btf_id })
+            }
+            CallTarget::Subprog(_) | CallTarget::Register(_) => return Ok(()),
+        };
+        match index {
+            Some(index) => self.host_calls.push((self.cell_of[slot], index)),
+            None if missing == Missing::Reject => return Err(error),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What a cell calls, if it calls the embedder.
+    pub(crate) fn host_call(&self, cell: u32) -> Option<u32> {
+        let i = self.host_calls.binary_search_by_key(&cell, |call| call.0).ok()?;
+        Some(self.host_calls[i].1)
+    }
+
+    /// The instructions once more.
+    pub(crate) fn decode(&self) -> Vec<(usize, Op)> {
+        skep_isa::decode_all(&self.insns).unwrap_or_default()
+    }
+
+    /// The slot of a cell: a cell that cuts a chain belongs to the instruction behind it. 0 past the end.
+    pub(crate) fn slot_of(&self, cell: usize) -> usize {
+        if cell >= self.cells {
+            return 0;
+        }
+        let bounce = self.bounces.binary_search(&(cell as u32)).is_ok();
+        let cell = cell as u32 + u32::from(bounce);
+        let slot = self.cell_of.partition_point(|c| *c <= cell).saturating_sub(1);
+        // Both slots of a wide load have its cell, and the first one names it.
+        if slot > 0 && self.cell_of[slot] == self.cell_of[slot - 1] { slot - 1 } else { slot }
+    }
+}
+
+/// Compiles a program to machine code.
+pub(crate) fn native(plan: &Plan, ops: &[(usize, Op)]) -> Result<Native, NoNative> {
+    Native::new(&Source { plan, ops })
+}
+
+/// Makes the cells.
+pub(crate) fn emit(plan: &Plan, ops: &[(usize, Op)]) -> Vec<Code> {
+    let mut builder =
+        Builder { plan, code: Vec::with_capacity(plan.cells), op_of: Vec::new(), by: Vec::new() };
+    builder.emit(ops);
+    if !plan.observe {
+        fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, plan.endian == Endian::Big);
+    }
+    builder.code
+}
+
 struct Builder<'a> {
-    ops: Vec<(usize, Op)>,
-    imports: &'a dyn Imports,
-    options: &'a Options,
-    /// First cell of the instruction at each slot.
-    cell_of: Vec<u32>,
+    plan: &'a Plan,
     code: Vec<Code>,
-    slots: Vec<u32>,
     /// The instruction whose first cell this is.
     op_of: Vec<Option<Op>>,
     /// How the branch in each cell reaches its target.
     by: Vec<u8>,
-    /// Cells that cut chains, ascending.
-    bounces: Vec<u32>,
-    /// Cells that call the embedder, ascending.
-    host_calls: Vec<u32>,
-}
-
-pub(crate) fn build(insns: &[Insn], imports: &dyn Imports, options: &Options) -> Result<Built, ImageError> {
-    let ops = skep_isa::decode_all(insns).unwrap_or_default();
-    let mut builder = Builder {
-        ops,
-        imports,
-        options,
-        cell_of: vec![0; insns.len()],
-        code: Vec::new(),
-        slots: Vec::new(),
-        op_of: Vec::new(),
-        by: Vec::new(),
-        bounces: Vec::new(),
-        host_calls: Vec::new(),
-    };
-    builder.lay_out();
-    builder.emit()?;
-    if !options.observe {
-        fuse::fuse(&mut builder.code, &builder.op_of, &builder.by, options.endian == Endian::Big);
-    }
-    let functions = builder.functions();
-    let code: Box<[Code]> = std::mem::take(&mut builder.code).into();
-    let native = match options.engine {
-        _ if options.observe => None,
-        Engine::Interpreter => None,
-        Engine::Jit => Some(builder.native(&code)?),
-    };
-    Ok(Built { code, slots: builder.slots.into(), functions, native })
 }
 
 pub(crate) fn is_far(off: i16) -> bool {
@@ -95,55 +194,38 @@ fn scaled(reg: Reg) -> u8 {
 }
 
 impl Builder<'_> {
-    fn lay_out(&mut self) {
-        let (mut at, mut next_bounce) = (0, BLOCK);
-        for (slot, op) in &self.ops {
-            if at >= next_bounce {
-                self.bounces.push(at as u32);
-                at += 1;
-                next_bounce = at + BLOCK;
+    fn emit(&mut self, ops: &[(usize, Op)]) {
+        for (slot, op) in ops {
+            if self.code.len() < self.plan.cell_of[*slot] as usize {
+                self.push(flow::bounce, 0, 0, 0, 0);
             }
-            self.cell_of[*slot] = at as u32;
-            at += cells(op) + usize::from(self.options.observe);
-        }
-    }
-
-    fn emit(&mut self) -> Result<(), ImageError> {
-        let ops = std::mem::take(&mut self.ops);
-        for (slot, op) in &ops {
-            if self.code.len() < self.cell_of[*slot] as usize {
-                self.push(*slot, flow::bounce, 0, 0, 0, 0);
-            }
-            if self.options.observe {
-                self.push(*slot, flow::observe, 0, 0, 0, 0);
+            if self.plan.observe {
+                self.push(flow::observe, 0, 0, 0, 0);
             }
             let first = self.code.len();
-            self.emit_op(*slot, op).map_err(ImageError)?;
+            self.emit_op(*slot, op);
             // A branch with a long jump behind it is not what its cell does.
             self.op_of[first] = Some(*op).filter(|op| !matches!(op, Op::Branch { off, .. } if is_far(*off)));
         }
-        self.ops = ops;
-        self.push(self.cell_of.len().saturating_sub(1), flow::fell_off, 0, 0, 0, 0);
-        Ok(())
+        self.push(flow::fell_off, 0, 0, 0, 0);
     }
 
-    fn push(&mut self, slot: usize, run: Handler, a: u8, b: u8, off: i16, imm: i32) {
+    fn push(&mut self, run: Handler, a: u8, b: u8, off: i16, imm: i32) {
         self.code.push(Code { run, a, b, off, imm });
-        self.slots.push(slot as u32);
         self.op_of.push(None);
         self.by.push(reach::NEAR);
     }
 
     /// A second cell of an instruction; it only holds an immediate.
-    fn push_data(&mut self, slot: usize, imm: i32) {
-        self.push(slot, flow::fell_off, 0, 0, 0, imm);
+    fn push_data(&mut self, imm: i32) {
+        self.push(flow::fell_off, 0, 0, 0, imm);
     }
 
     /// Displacement from the cell at `from` to the instruction at a slot, and the way of reaching it.
     fn distance(&self, from: usize, target: usize) -> (i32, u8) {
-        let target = self.cell_of[target] as usize;
+        let target = self.plan.cell_of[target] as usize;
         let distance = target as i64 - from as i64;
-        let block = |cell: usize| self.bounces.partition_point(|b| (*b as usize) < cell);
+        let block = |cell: usize| self.plan.bounces.partition_point(|b| (*b as usize) < cell);
         let by = if target <= from {
             reach::BACK
         } else if block(target) == block(from) {
@@ -154,165 +236,102 @@ impl Builder<'_> {
         (distance as i32, by)
     }
 
-    fn emit_op(&mut self, slot: usize, op: &Op) -> Result<(), ErrorKind> {
+    fn emit_op(&mut self, slot: usize, op: &Op) {
         match *op {
-            Op::Jump { off, .. } => self.emit_jump(slot, target(slot, off)),
+            Op::Jump { off, .. } => self.emit_jump(target(slot, off)),
             Op::Branch { width, cond, dst, src, off } => {
                 let (b, imm) = operand(src);
                 let condition = Condition::new(cond, width, src);
-                self.emit_branch(
-                    slot,
-                    condition,
-                    (scaled(dst), b, imm),
-                    target(slot, off.into()),
-                    is_far(off),
-                );
+                self.emit_branch(condition, (scaled(dst), b, imm), target(slot, off.into()), is_far(off));
             }
-            Op::MayGoto { off } => self.emit_may_goto(slot, target(slot, off.into()), is_far(off)),
-            Op::Call(callee) => self.emit_call(slot, callee)?,
-            Op::Exit => self.push(slot, flow::exit, 0, 0, 0, 0),
+            Op::MayGoto { off } => self.emit_may_goto(target(slot, off.into()), is_far(off)),
+            Op::Call(callee) => self.emit_call(slot, callee),
+            Op::Exit => self.push(flow::exit, 0, 0, 0, 0),
             Op::LoadAbs { size, imm } => {
-                self.push(slot, flow::load_packet, 0, size_index(size), 0, imm);
+                self.push(flow::load_packet, 0, size_index(size), 0, imm);
             }
             Op::LoadInd { size, src, imm } => {
-                self.push(slot, flow::load_packet, scaled(src), size_index(size), flow::INDEXED, imm);
+                self.push(flow::load_packet, scaled(src), size_index(size), flow::INDEXED, imm);
             }
-            Op::LoadImm { dst, source, imm } => self.emit_constant(slot, op, dst, source, imm)?,
-            _ => self.emit_unit(slot, op),
+            Op::LoadImm { dst, source, imm } => self.emit_constant(slot, op, dst, source, imm),
+            _ => self.emit_unit(op),
         }
-        Ok(())
     }
 
-    fn emit_jump(&mut self, slot: usize, target: usize) {
+    fn emit_jump(&mut self, target: usize) {
         let (distance, by) = self.distance(self.code.len(), target);
         let run = match by {
             reach::NEAR => flow::ja::<{ reach::NEAR }>,
             reach::BACK => flow::ja::<{ reach::BACK }>,
             _ => flow::ja::<{ reach::CROSS }>,
         };
-        self.push(slot, run, 0, 0, 0, distance);
+        self.push(run, 0, 0, 0, distance);
     }
 
-    fn emit_branch(
-        &mut self,
-        slot: usize,
-        c: Condition,
-        (a, b, imm): (u8, u8, i32),
-        target: usize,
-        far: bool,
-    ) {
+    fn emit_branch(&mut self, c: Condition, (a, b, imm): (u8, u8, i32), target: usize, far: bool) {
         if far {
-            self.push(slot, select::branch_handler(c.inverse(), reach::NEAR), a, b, 2, imm);
-            self.emit_jump(slot, target);
+            self.push(select::branch_handler(c.inverse(), reach::NEAR), a, b, 2, imm);
+            self.emit_jump(target);
         } else {
             let (distance, by) = self.distance(self.code.len(), target);
-            self.push(slot, select::branch_handler(c, by), a, b, distance as i16, imm);
+            self.push(select::branch_handler(c, by), a, b, distance as i16, imm);
             if let Some(last) = self.by.last_mut() {
                 *last = by;
             }
         }
     }
 
-    fn emit_may_goto(&mut self, slot: usize, target: usize, far: bool) {
+    fn emit_may_goto(&mut self, target: usize, far: bool) {
         if far {
-            self.push(slot, select::may_goto_handler(reach::NEAR), 0, 0, 2, 0);
-            self.push(slot, flow::ja::<{ reach::NEAR }>, 0, 0, 0, 2);
-            self.emit_jump(slot, target);
+            self.push(select::may_goto_handler(reach::NEAR), 0, 0, 2, 0);
+            self.push(flow::ja::<{ reach::NEAR }>, 0, 0, 0, 2);
+            self.emit_jump(target);
         } else {
             let (distance, by) = self.distance(self.code.len(), target);
-            self.push(slot, select::may_goto_handler(by), 0, 0, distance as i16, 0);
+            self.push(select::may_goto_handler(by), 0, 0, distance as i16, 0);
         }
     }
 
-    fn emit_call(&mut self, slot: usize, callee: CallTarget) -> Result<(), ErrorKind> {
-        let reject = self.options.missing == Missing::Reject;
+    fn emit_call(&mut self, slot: usize, callee: CallTarget) {
+        if let Some(index) = self.plan.host_call(self.plan.cell_of[slot]) {
+            return self.push(flow::helper, 0, 0, 0, index as i32);
+        }
         match callee {
             CallTarget::Subprog(off) => {
                 let (distance, _) = self.distance(self.code.len(), target(slot, off));
-                self.push(slot, flow::call, 0, 0, 0, distance);
+                self.push(flow::call, 0, 0, 0, distance);
             }
-            CallTarget::Register(reg) => self.push(slot, flow::call_register, scaled(reg), 0, 0, 0),
-            CallTarget::Helper(id) => match self.imports.helper(id) {
-                Some(index) => self.push_host_call(slot, index),
-                None if reject => return Err(ErrorKind::Helper { slot, id }),
-                None => self.push(slot, flow::no_helper, 0, 0, 0, id),
-            },
-            CallTarget::Kfunc { btf_id, module } => match self.imports.kfunc(btf_id, module) {
-                Some(index) => self.push_host_call(slot, index),
-                None if reject => return Err(ErrorKind::Kfunc { slot, btf_id }),
-                None => self.push(slot, flow::no_kfunc, 0, 0, 0, btf_id),
-            },
+            CallTarget::Register(reg) => self.push(flow::call_register, scaled(reg), 0, 0, 0),
+            CallTarget::Helper(id) => self.push(flow::no_helper, 0, 0, 0, id),
+            CallTarget::Kfunc { btf_id, .. } => self.push(flow::no_kfunc, 0, 0, 0, btf_id),
         }
-        Ok(())
     }
 
-    fn push_host_call(&mut self, slot: usize, index: u32) {
-        self.host_calls.push(self.code.len() as u32);
-        self.push(slot, flow::helper, 0, 0, 0, index as i32);
-    }
-
-    fn emit_constant(
-        &mut self,
-        slot: usize,
-        op: &Op,
-        dst: Reg,
-        source: ImmSource,
-        imm: u64,
-    ) -> Result<(), ErrorKind> {
+    fn emit_constant(&mut self, slot: usize, op: &Op, dst: Reg, source: ImmSource, imm: u64) {
         let value = match source {
-            ImmSource::Value => imm,
             ImmSource::Func => function_address(target(slot, imm as i32) as u32),
-            _ => return Err(ErrorKind::Unresolved { slot }),
+            _ => imm,
         };
         if let Some(run) = select::unit_handler(op, false) {
-            self.push(slot, run, scaled(dst), 0, 0, value as i32);
+            self.push(run, scaled(dst), 0, 0, value as i32);
         }
         if cells(op) == 2 {
-            self.push_data(slot, (value >> 32) as i32);
+            self.push_data((value >> 32) as i32);
         }
-        Ok(())
     }
 
-    fn emit_unit(&mut self, slot: usize, op: &Op) {
-        let big = self.options.endian == Endian::Big;
+    fn emit_unit(&mut self, op: &Op) {
+        let big = self.plan.endian == Endian::Big;
         let (a, b, off, mut imm) = fields(op);
         let mut run = select::unit_handler(op, big);
         if let Op::AddrSpaceCast { dst, src, .. } = *op {
-            match self.options.arena {
+            match self.plan.arena {
                 Some(region) => imm = (region.base() >> 32) as i32,
                 None => run = select::unit_handler(&low_half(dst, src), big),
             }
         }
         // Every instruction that gets here has a unit; what has none would stop the run rather than be skipped.
-        self.push(slot, run.unwrap_or(flow::fell_off), a, b, off, imm);
-    }
-
-    fn native(&self, code: &[Code]) -> Result<Native, ImageError> {
-        Native::new(&Source {
-            ops: &self.ops,
-            cell_of: &self.cell_of,
-            code,
-            host_calls: &self.host_calls,
-            big: self.options.endian == Endian::Big,
-            arena: self.options.arena,
-        })
-        .map_err(|why| ImageError(ErrorKind::Native(why)))
-    }
-
-    fn functions(&self) -> Box<[(u32, u32)]> {
-        let mut slots: Vec<u32> = vec![0];
-        for (slot, op) in &self.ops {
-            match *op {
-                Op::Call(CallTarget::Subprog(off)) => slots.push(target(*slot, off) as u32),
-                Op::LoadImm { source: ImmSource::Func, imm, .. } => {
-                    slots.push(target(*slot, imm as i32) as u32)
-                }
-                _ => {}
-            }
-        }
-        slots.sort_unstable();
-        slots.dedup();
-        slots.iter().map(|slot| (*slot, self.cell_of[*slot as usize])).collect()
+        self.push(run.unwrap_or(flow::fell_off), a, b, off, imm);
     }
 }
 

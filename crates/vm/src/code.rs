@@ -16,6 +16,10 @@
 //! `pc + off`, `pc + imm` of jumps and calls, and `pc + 1` of all that falls through, are cells of the same image;
 //! cells are never changed.
 
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::Once;
+
 use crate::machine::Machine;
 use crate::memory::Memory;
 
@@ -58,3 +62,46 @@ pub(crate) const CHUNK: i64 = if cfg!(debug_assertions) { 8 } else { 128 };
 
 /// No chain runs forward across a multiple of this many cells.
 pub(crate) const BLOCK: usize = if cfg!(debug_assertions) { 16 } else { 128 };
+
+/// The cells of an image, in memory that has its place at once and its contents when the interpreter first wants
+/// them: compiled code speaks of positions, and mostly needs no more.
+pub(crate) struct Cells {
+    code: Box<[UnsafeCell<MaybeUninit<Code>>]>,
+    filled: Once,
+}
+
+// SAFETY: cells are written by the one closure that `filled` runs, and read only after it.
+unsafe impl Sync for Cells {}
+
+impl Cells {
+    pub(crate) fn new(len: usize) -> Self {
+        let code = Box::new_uninit_slice(len);
+        // SAFETY: an uninitialised cell is a valid `MaybeUninit` in a cell.
+        Self { code: unsafe { code.assume_init() }, filled: Once::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.code.len()
+    }
+
+    pub(crate) fn are_filled(&self) -> bool {
+        self.filled.is_completed()
+    }
+
+    /// Fills them, if nobody has yet.
+    pub(crate) fn fill_with(&self, cells: impl FnOnce() -> Vec<Code>) {
+        self.filled.call_once(|| {
+            let cells = cells();
+            assert_eq!(cells.len(), self.code.len(), "cells are laid out as they are emitted");
+            for (place, cell) in self.code.iter().zip(cells) {
+                // SAFETY: nobody reads cells before `call_once` is over, and it runs once.
+                unsafe { (*place.get()).write(cell) };
+            }
+        });
+    }
+
+    /// The first cell. What is behind the pointer may be read once they are filled.
+    pub(crate) fn start(&self) -> *const Code {
+        self.code.as_ptr().cast()
+    }
+}

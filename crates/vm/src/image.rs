@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use skep_isa::{Endian, Insn, ValidateError};
 
-use crate::build;
-use crate::code::Code;
+use crate::build::{self, Plan};
+use crate::code::{Cells, Code};
 use crate::host::Imports;
 use crate::jit::{Native, NoNative};
 use crate::memory::RegionId;
@@ -121,14 +121,11 @@ impl std::error::Error for ImageError {}
 
 /// A program that is ready to run.
 pub struct Image {
-    pub(crate) code: Box<[Code]>,
-    /// Slot of each cell.
-    pub(crate) slots: Box<[u32]>,
-    /// Slot and cell of each function that has an address, by slot.
-    pub(crate) functions: Box<[(u32, u32)]>,
+    cells: Cells,
+    /// What the cells are made from.
+    plan: Plan,
     /// The same as machine code, which is about these very cells.
     pub(crate) native: Option<Native>,
-    endian: Endian,
     name: Arc<str>,
 }
 
@@ -136,7 +133,7 @@ impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Image")
             .field("name", &self.name)
-            .field("cells", &self.code.len())
+            .field("cells", &self.cells.len())
             .finish_non_exhaustive()
     }
 }
@@ -154,21 +151,26 @@ impl Image {
         if insns.len() > Self::MAX_SLOTS {
             return Err(ImageError(ErrorKind::TooLong));
         }
-        skep_isa::validate(insns).map_err(|e| ImageError(ErrorKind::Structure(e)))?;
-        let built = build::build(insns, imports, options)?;
-        Ok(Self {
-            code: built.code,
-            slots: built.slots,
-            functions: built.functions,
-            native: built.native,
-            endian: options.endian,
-            name: options.name.as_str().into(),
-        })
+        let ops = skep_isa::validated(insns).map_err(|e| ImageError(ErrorKind::Structure(e)))?;
+        let plan = Plan::new(insns, &ops, imports, options)?;
+        let cells = Cells::new(plan.cells);
+        let native = match options.engine {
+            _ if options.observe => None,
+            Engine::Interpreter => None,
+            Engine::Jit => {
+                Some(build::native(&plan, &ops).map_err(|why| ImageError(ErrorKind::Native(why)))?)
+            }
+        };
+        let image = Self { cells, plan, native, name: options.name.as_str().into() };
+        if image.native.is_none() {
+            image.cells.fill_with(|| build::emit(&image.plan, &ops));
+        }
+        Ok(image)
     }
 
     /// The byte order in which it sees memory.
     pub fn endian(&self) -> Endian {
-        self.endian
+        self.plan.endian
     }
 
     /// Its name.
@@ -186,33 +188,37 @@ impl Image {
         self.native.as_ref().map(Native::bytes)
     }
 
+    /// Makes the cells, if compiled code has done without so far.
+    #[inline]
+    pub(crate) fn fill_cells(&self) {
+        if !self.cells.are_filled() {
+            self.cells.fill_with(|| build::emit(&self.plan, &self.plan.decode()));
+        }
+    }
+
     /// The first cell.
     pub(crate) fn entry(&self) -> *const Code {
-        self.code.as_ptr()
+        self.cells.start()
     }
 
     /// The first cell of the function at a slot.
     pub(crate) fn function(&self, slot: u32) -> Option<*const Code> {
-        let i = self.functions.binary_search_by_key(&slot, |f| f.0).ok()?;
-        self.code.get(self.functions[i].1 as usize).map(std::ptr::from_ref)
+        let i = self.plan.functions.binary_search_by_key(&slot, |f| f.0).ok()?;
+        Some(self.cell(self.plan.functions[i].1 as usize))
     }
 
     /// The slot of a cell of this image; 0 for any other pointer.
     pub(crate) fn slot_of(&self, pc: *const Code) -> usize {
-        self.slots.get(self.cell_of(pc)).map_or(0, |slot| *slot as usize)
+        self.plan.slot_of(self.cell_of(pc))
     }
 
     /// The number of a cell of this image; past the end for any other pointer.
     pub(crate) fn cell_of(&self, pc: *const Code) -> usize {
-        pc.addr().wrapping_sub(self.code.as_ptr().addr()) / size_of::<Code>()
+        pc.addr().wrapping_sub(self.cells.start().addr()) / size_of::<Code>()
     }
 
     /// The cell of this number.
-    #[cfg_attr(
-        not(all(target_arch = "x86_64", unix, not(skep_portable))),
-        expect(dead_code, reason = "compiled code counts cells")
-    )]
     pub(crate) fn cell(&self, n: usize) -> *const Code {
-        self.code.as_ptr().wrapping_add(n)
+        self.cells.start().wrapping_add(n)
     }
 }

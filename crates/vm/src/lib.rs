@@ -24,8 +24,14 @@
 //! same result each time. It decides nothing about what a program may do; that is the verifier's business.
 
 mod build;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod cage;
+#[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+#[path = "cage_none.rs"]
+mod cage;
 pub mod classic;
 mod code;
+mod gate;
 mod host;
 mod image;
 mod jit;

@@ -21,12 +21,6 @@ use crate::trap::{Place, Trap, TrapKind};
 #[derive(Clone, Copy)]
 pub(crate) struct Saved {
     pub(crate) pc: *const Code,
-    /// Where compiled code goes on; null in a frame that the interpreter has opened.
-    #[cfg_attr(
-        not(all(target_arch = "x86_64", unix, not(skep_portable))),
-        expect(dead_code, reason = "read by compiled code")
-    )]
-    pub(crate) native: *const u8,
     pub(crate) entry: *const Code,
     pub(crate) image: *const Image,
     pub(crate) callee_saved: [u64; 4],
@@ -55,6 +49,16 @@ pub struct Machine {
     reserve: i64,
     budget: i64,
     pub(crate) image: *const Image,
+    /// Cell at which compiled code left.
+    pub(crate) cell: u32,
+    /// Cell at which the function was entered that was running when compiled code was.
+    pub(crate) entry_cell: u32,
+    /// r10 at depth `base`.
+    pub(crate) base_top: u64,
+    /// The host's stack pointer below which compiled code keeps its frames.
+    pub(crate) native_sp: *mut u8,
+    /// The image whose code runs, or is interrupted by a call of the embedder.
+    pub(crate) native_image: *const Image,
     pub(crate) frames: [Saved; MAX_FRAMES],
     pub(crate) host: Option<*mut (dyn Host + 'static)>,
     stop: Option<Stop>,
@@ -94,7 +98,6 @@ impl Machine {
     pub fn new() -> Self {
         let saved = Saved {
             pc: std::ptr::null(),
-            native: std::ptr::null(),
             entry: std::ptr::null(),
             image: std::ptr::null(),
             callee_saved: [0; 4],
@@ -113,6 +116,11 @@ impl Machine {
             reserve: 0,
             budget: Self::DEFAULT_BUDGET,
             image: std::ptr::null(),
+            cell: 0,
+            entry_cell: 0,
+            base_top: 0,
+            native_sp: std::ptr::null_mut(),
+            native_image: std::ptr::null(),
             frames: [saved; MAX_FRAMES],
             host: None,
             stop: None,
@@ -207,6 +215,7 @@ impl Machine {
                         if let Err(trap) = (*m).refill() {
                             break Err(trap.into());
                         }
+                        (*m).image().fill_cells();
                         let pc = (*m).pc;
                         ((*pc).run)(pc, m, (*m).fuel, mem)
                     }
@@ -255,6 +264,12 @@ impl Machine {
         self.fuel = left.min(CHUNK);
         self.reserve = left - self.fuel;
         Ok(())
+    }
+
+    /// Puts budget that was paid too much back, beyond the chunk: that bounds chains.
+    #[cold]
+    pub(crate) fn give_back(&mut self, instructions: i64) {
+        self.reserve += instructions;
     }
 
     pub(crate) fn charge(&mut self, instructions: u64) -> Result<(), Trap> {
@@ -351,14 +366,8 @@ impl Machine {
             return None;
         }
         let callee_saved = self.some_regs::<4>(6);
-        self.frames[depth] = Saved {
-            pc,
-            native: std::ptr::null(),
-            entry: self.entry,
-            image: self.image,
-            callee_saved,
-            may_goto: self.may_goto,
-        };
+        self.frames[depth] =
+            Saved { pc, entry: self.entry, image: self.image, callee_saved, may_goto: self.may_goto };
         self.entry = entry;
         self.depth = depth + 1;
         self.regs[10] = self.regs[10].wrapping_add(1 << 32);

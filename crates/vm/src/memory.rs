@@ -10,13 +10,19 @@
 //! - The others are the embedder's: contexts, plain memory, one per map for its values.
 //! - [`map_handle`] and [`function_address`] give addresses in ranges where no region can be.
 //!
-//! Invariants. `ways` caches a region for each base register: an entry is a copy of a region in the table, or empty.
-//! Whatever changes a region's storage, window or protection empties them all. Storage never moves while a region lives.
+//! Where the system has one to give, all storage lies in a [`Cage`], so that a virtual address is a distance from its
+//! base.
+//!
+//! Invariants. `ways`, and those of the cage's [`Head`], cache a region for each base register: an entry is a copy of
+//! a region in the table, or empty. Whatever changes a region's storage, window or protection empties them all. While the
+//! memory is borrowed, storage does not move.
 
 use std::ops::Range;
 
 use skep_isa::Endian;
 
+use crate::cage::{Cage, FIRST_REGIONS, Head, MOST_REGIONS};
+use crate::gate::{Gate, WAYS, Way};
 use crate::slab::Slab;
 use crate::trap::{Fault, FaultKind, Near};
 
@@ -29,8 +35,6 @@ pub const MAX_FRAMES: usize = 8;
 
 const MAP_HANDLES: u64 = 0xffff_8000_0000_0000;
 const FUNCTIONS: u64 = 0xffff_9000_0000_0000;
-/// Registers that can be a base, rounded up so that any encoded register indexes it.
-const WAYS: usize = 16;
 /// Region numbers stay below this, clear of the handles.
 const MAX_REGIONS: usize = 1 << 24;
 
@@ -124,45 +128,20 @@ struct Region {
     protection: Protection,
 }
 
-/// A region as the access path wants it. Empty: both limits are zero, and nothing passes.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct Way {
-    /// Address of the first visible byte.
-    pub(crate) start: u64,
-    /// What turns an address into a host address, wrapping.
-    pub(crate) delta: u64,
-    /// For a read of 1, 2, 4, 8 bytes: first distance from `start` that is out of bounds.
-    pub(crate) read: [u32; 4],
-    /// The same for writes.
-    pub(crate) write: [u32; 4],
-    /// Host address of the first visible byte, for compiled code.
-    pub(crate) host: u64,
-}
-
-impl Way {
-    const EMPTY: Self = Self { start: 0, delta: 0, read: [0; 4], write: [0; 4], host: 0 };
-
-    fn of(id: RegionId, region: &Region) -> Self {
-        let start = id.base() + region.window.start as u64;
-        let host = region.slab.ptr().expose_provenance() as u64 + region.window.start as u64;
-        let limit = |size: usize| (region.window.len() + 1).saturating_sub(size) as u32;
-        let read = [limit(1), limit(2), limit(4), limit(8)];
-        let write = if region.protection == Protection::ReadWrite { read } else { [0; 4] };
-        Self { start, delta: host.wrapping_sub(start), read, write, host }
-    }
-}
-
 /// The memory of one world: every region that its programs can reach.
 pub struct Memory {
     pub(crate) ways: [Way; WAYS],
     /// One past the end of each frame's bytes.
     pub(crate) frame_tops: [*mut u8; MAX_FRAMES],
     regions: Vec<Option<Region>>,
+    /// Dropped after the regions that lie in it.
+    cage: Option<Cage>,
     free: Vec<u32>,
     endian: Endian,
     /// Frames that this run, or else the last one, has opened: the others are zero, and out of reach.
     pub(crate) touched: usize,
+    /// Whether a region is cached.
+    filled: bool,
     used: usize,
     limit: usize,
 }
@@ -193,20 +172,45 @@ impl Memory {
             ways: [Way::EMPTY; WAYS],
             frame_tops: [std::ptr::null_mut(); MAX_FRAMES],
             regions: Vec::new(),
+            cage: Cage::new(FIRST_REGIONS),
             free: Vec::new(),
             endian,
             touched: 0,
+            filled: false,
             used: 0,
             limit: 1 << 32,
         };
         memory.add(0, Protection::ReadWrite).expect("an empty region");
-        for depth in 0..MAX_FRAMES {
+        for _ in 0..MAX_FRAMES {
             memory.add(FRAME_BYTES, Protection::ReadWrite).expect("stack frames");
-            if let Some(Some(r)) = memory.regions.get(1 + depth) {
-                memory.frame_tops[depth] = r.slab.ptr().wrapping_add(FRAME_BYTES);
+        }
+        memory.find_frames();
+        memory
+    }
+
+    fn find_frames(&mut self) {
+        for (top, region) in self.frame_tops.iter_mut().zip(self.regions.iter().skip(1)) {
+            if let Some(region) = region {
+                *top = region.slab.ptr().wrapping_add(FRAME_BYTES);
             }
         }
-        memory
+    }
+
+    /// The cage's base, if everything lies in it and compiled code may run.
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", unix, not(skep_portable))),
+        expect(dead_code, reason = "asked by compiled code")
+    )]
+    pub(crate) fn cage_base(&self) -> Option<*mut u8> {
+        self.cage.as_ref().map(Cage::base)
+    }
+
+    /// The head of the cage.
+    #[inline]
+    pub(crate) fn head(&mut self) -> Option<&mut Head> {
+        // SAFETY: the cage keeps a head in its first page; only this borrow of the memory gives references to it, and
+        // compiled code, which writes to it too, runs while the memory is borrowed mutably and not used.
+        self.cage.as_ref().map(|cage| unsafe { &mut *cage.head() })
     }
 
     /// The byte order in which programs see it.
@@ -224,17 +228,18 @@ impl Memory {
     /// # Errors
     /// [`MemoryError::TooLong`] from 4 GiB, [`MemoryError::OutOfMemory`] beyond the limit.
     pub fn add(&mut self, len: usize, protection: Protection) -> Result<RegionId, MemoryError> {
-        let slab = self.allocate(len)?;
-        let region = Some(Region { window: 0..len, slab, protection });
-        if let Some(n) = self.free.pop() {
-            self.regions[n as usize] = region;
-            return Ok(RegionId(n));
-        }
-        if self.regions.len() >= MAX_REGIONS {
+        if self.free.is_empty() && self.regions.len() >= MAX_REGIONS {
             return Err(MemoryError::TooMany);
         }
-        self.regions.push(region);
-        Ok(RegionId(self.regions.len() as u32 - 1))
+        let number = self.free.last().copied().unwrap_or(self.regions.len() as u32);
+        let slab = self.allocate(RegionId(number), len)?;
+        let region = Some(Region { window: 0..len, slab, protection });
+        if self.free.pop().is_some() {
+            self.regions[number as usize] = region;
+        } else {
+            self.regions.push(region);
+        }
+        Ok(RegionId(number))
     }
 
     /// Makes a region that holds these bytes.
@@ -247,16 +252,79 @@ impl Memory {
         Ok(id)
     }
 
-    fn allocate(&mut self, len: usize) -> Result<Slab, MemoryError> {
+    /// Storage for a region that has none.
+    fn allocate(&mut self, id: RegionId, len: usize) -> Result<Slab, MemoryError> {
+        self.check_room(len)?;
+        self.grow_cage(id.0 as usize);
+        let slab = match &self.cage {
+            Some(cage) => {
+                let ptr = cage.open(id.base(), len).ok_or(MemoryError::OutOfMemory)?;
+                // SAFETY: just opened, for a region that has no slab, and closed only when this one is gone.
+                unsafe { Slab::caged(ptr, len) }
+            }
+            None => Slab::zeroed(len),
+        };
+        let slab = slab.ok_or(MemoryError::OutOfMemory)?;
+        self.used += len;
+        Ok(slab)
+    }
+
+    fn check_room(&self, len: usize) -> Result<(), MemoryError> {
         if len >= u32::MAX as usize - PACKET_BASE as usize {
             return Err(MemoryError::TooLong);
         }
-        if self.used.checked_add(len).is_none_or(|n| n > self.limit) {
-            return Err(MemoryError::OutOfMemory);
+        match self.used.checked_add(len) {
+            Some(n) if n <= self.limit => Ok(()),
+            _ => Err(MemoryError::OutOfMemory),
         }
-        let slab = Slab::zeroed(len).ok_or(MemoryError::OutOfMemory)?;
-        self.used += len;
-        Ok(slab)
+    }
+
+    /// Makes room in the cage for a region of this number; where there is none to be had, everything goes to the heap.
+    #[cold]
+    #[inline(never)]
+    fn move_cage(&mut self, number: usize) {
+        let Some(old) = self.cage.take() else { return };
+        let wider = (number + 1).next_power_of_two();
+        let new = if wider <= MOST_REGIONS { Cage::new(wider) } else { None };
+        let live =
+            self.regions.iter_mut().enumerate().filter_map(|(n, r)| Some((RegionId(n as u32), r.as_mut()?)));
+        let mut all = new.is_some();
+        for (id, region) in live {
+            let len = region.slab.len();
+            let moved = match &new {
+                Some(new) if all && old.move_to(new, id.base(), len) => {
+                    // SAFETY: the pages of the region's slab are there now, and that slab is replaced here.
+                    unsafe { Slab::caged(new.at(id.base()), len) }
+                }
+                _ => None,
+            };
+            all = moved.is_some();
+            region.slab = moved.unwrap_or_else(|| region.slab.on_heap());
+        }
+        if !all {
+            for region in self.regions.iter_mut().flatten().filter(|r| r.slab.is_caged()) {
+                region.slab = region.slab.on_heap();
+            }
+        }
+        self.cage = new.filter(|_| all);
+        self.forget_ways();
+        self.find_frames();
+    }
+
+    fn grow_cage(&mut self, number: usize) {
+        if self.cage.as_ref().is_some_and(|cage| number >= cage.regions()) {
+            self.move_cage(number);
+        }
+    }
+
+    /// Gives the storage of a region back.
+    fn release(&mut self, id: RegionId, slab: Slab) {
+        let (len, caged) = (slab.len(), slab.is_caged());
+        drop(slab);
+        if let Some(cage) = self.cage.as_ref().filter(|_| caged) {
+            cage.close(id.base(), len);
+        }
+        self.used -= len;
     }
 
     fn region(&self, id: RegionId) -> Option<&Region> {
@@ -270,7 +338,13 @@ impl Memory {
 
     /// Empties the cached regions.
     fn forget_ways(&mut self) {
-        self.ways = [Way::EMPTY; WAYS];
+        // Packets come by the million, and most programs are through before a region is cached.
+        if std::mem::take(&mut self.filled) {
+            self.ways = [Way::EMPTY; WAYS];
+            if let Some(head) = self.head() {
+                head.gates = [Gate::EMPTY; WAYS];
+            }
+        }
     }
 
     /// Removes a region; its number may be given out again. Packet and stack stay.
@@ -281,10 +355,11 @@ impl Memory {
         if id.0 as usize <= MAX_FRAMES {
             return Err(MemoryError::NoSuchRegion);
         }
-        let len = self.region_mut(id)?.slab.len();
-        self.regions[id.0 as usize] = None;
-        self.free.push(id.0);
-        self.used -= len;
+        self.region_mut(id)?;
+        if let Some(region) = self.regions[id.0 as usize].take() {
+            self.release(id, region.slab);
+            self.free.push(id.0);
+        }
         Ok(())
     }
 
@@ -296,19 +371,34 @@ impl Memory {
         if (1..=MAX_FRAMES).contains(&(id.0 as usize)) {
             return Err(MemoryError::NoSuchRegion);
         }
-        let slab = self.allocate(len)?;
-        match self.region_mut(id) {
-            Ok(region) => {
-                let old = std::mem::replace(&mut region.slab, slab);
-                region.window = 0..len;
-                self.used -= old.len();
-                Ok(())
+        let old_len = self.region_mut(id)?.slab.len();
+        let slab = match &self.cage {
+            Some(cage) => {
+                // In its place: what the old storage takes is free for the new one.
+                self.used -= old_len;
+                let room = self.check_room(len);
+                self.used += old_len;
+                room?;
+                let ptr = cage.open(id.base(), len.max(old_len)).ok_or(MemoryError::OutOfMemory)?;
+                cage.shorten(id.base(), old_len, len);
+                // SAFETY: open for the longer of both lengths, or the shorter one's pages; the old slab is replaced below.
+                unsafe { Slab::caged(ptr, len) }
             }
-            Err(e) => {
-                self.used -= len;
-                Err(e)
+            None => {
+                self.check_room(len)?;
+                Slab::zeroed(len)
             }
+        };
+        let mut slab = slab.ok_or(MemoryError::OutOfMemory)?;
+        if slab.is_caged() {
+            let kept = len.min(old_len);
+            slab.bytes_mut()[..kept].fill(0);
         }
+        self.used = self.used - old_len + len;
+        let region = self.region_mut(id)?;
+        region.slab = slab;
+        region.window = 0..len;
+        Ok(())
     }
 
     /// Sets what programs may do with a region.
@@ -454,7 +544,14 @@ impl Memory {
     pub(crate) fn fill_way(&mut self, way: usize, addr: u64, size: usize, write: bool) -> Result<(), Fault> {
         let (id, _) = self.locate(addr, size, write)?;
         if let Some(region) = self.region(id) {
-            self.ways[way % WAYS] = Way::of(id, region);
+            let host = region.slab.ptr().expose_provenance() as u64 + region.window.start as u64;
+            let writable = region.protection == Protection::ReadWrite;
+            let new = Way::of(id.base() + region.window.start as u64, host, region.window.len(), writable);
+            self.filled = true;
+            self.ways[way % WAYS] = new;
+            if let Some(head) = self.head() {
+                head.gates[way % WAYS] = Gate::of(&new);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Programs are made of valid instructions in no sensible order: jumps lead anywhere, calls nest and recurse, helpers
 //! call back, tail-call, spend budget and end the run, budgets run out. Compared are the result or the whole trap with its
 //! place, the registers, all memory, the budget and what the helpers saw.
-//! `SKEP_PROGRAMS` sets how many.
+//! `SKEP_PROGRAMS` sets how many, `SKEP_FIRST` the first seed.
 #![cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 
 mod generate;
@@ -133,7 +133,8 @@ fn run(case: &Case, engine: Engine) -> Option<Seen> {
 fn random_programs_end_the_same() {
     let count = std::env::var("SKEP_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
     let (mut exits, mut calls) = (0u64, 0);
-    for seed in 0..count {
+    let first = std::env::var("SKEP_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    for seed in first..first + count {
         let case = case(seed);
         let expected = run(&case, Engine::Interpreter).expect("memory");
         let found = run(&case, Engine::Jit).expect("memory");

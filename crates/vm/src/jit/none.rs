@@ -3,19 +3,16 @@
 use skep_isa::Op;
 
 use super::NoNative;
-use crate::code::{Code, Signal};
+use crate::build::Plan;
+use crate::code::Signal;
 use crate::machine::Machine;
-use crate::memory::{Memory, RegionId};
+use crate::memory::Memory;
 
 /// What a compiler would read.
 #[expect(dead_code, reason = "read where there is a compiler")]
 pub(crate) struct Source<'a> {
+    pub(crate) plan: &'a Plan,
     pub(crate) ops: &'a [(usize, Op)],
-    pub(crate) cell_of: &'a [u32],
-    pub(crate) code: &'a [Code],
-    pub(crate) host_calls: &'a [u32],
-    pub(crate) big: bool,
-    pub(crate) arena: Option<RegionId>,
 }
 
 /// No native code.

@@ -101,11 +101,15 @@ handlers! {
         Signal::Bounce
     }
 
-    /// Return from a subprogram, or the end. Pays for the way from the function's entry, if that is forward.
+    /// Return from a subprogram, or the end. Pays for the way from the function's entry; gets back what jumps have paid if
+    /// they led out of it, backward.
     fn exit(pc, m, fuel, mem) {
         // SAFETY: the caller's promise.
         let (machine, memory) = unsafe { (&mut *m, &*mem) };
         let way = (pc as isize).wrapping_sub(machine.entry as isize) / size_of::<Code>() as isize;
+        if way < 0 {
+            machine.give_back(way.unsigned_abs() as i64);
+        }
         let fuel = fuel - way.max(0) as i64 - 1;
         match machine.pop(memory) {
             Some(back) if fuel >= 0 => go!(back, m, fuel, mem),

@@ -126,7 +126,7 @@ impl Cx {
         // SAFETY: a field of live memory, eight bytes of register file to sixty-four of ways; `base` is at most 80.
         let way = unsafe {
             let ways = (&raw const (*self.mem).ways).cast::<u8>();
-            &*ways.add(usize::from(base) << 3).cast::<crate::memory::Way>()
+            &*ways.add(usize::from(base) << 3).cast::<crate::gate::Way>()
         };
         let limit = if WRITE { way.write[SIZE] } else { way.read[SIZE] };
         if addr.wrapping_sub(way.start) < u64::from(limit) {

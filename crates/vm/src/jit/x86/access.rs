@@ -1,12 +1,13 @@
 //! Loads, stores and atomics: the check, the access, the byte order.
 //!
 //! An access through a base register is checked against the region that is cached for that register (see
-//! [`Way`](crate::memory::Way)), as in the interpreter and with the same cache. One through r10 that lies in the frame needs no
+//! [`Gate`](crate::gate::Gate)), as in the interpreter. Bytes lie at the cage's base plus their address, so the check
+//! gives nothing to the access, which need not wait for it. One through r10 that lies in the frame needs no
 //! check. A run borrows its memory exclusively, so atomics are plain instructions.
 
 use skep_isa::{AtomicOp, Operand, Reg, Size};
 
-use super::compile::{Compiler, FRAME, HOST, MEMORY, log2};
+use super::compile::{CAGE, Compiler, host, log2};
 use super::encode::*;
 use super::layout;
 use crate::ops::select::in_frame;
@@ -24,28 +25,23 @@ impl Compiler<'_> {
     fn reach(&mut self, base: Reg, off: i16, want: Want) -> Rm {
         let align = want.size.bytes() as i32 - 1;
         if base == Reg::FP && in_frame(off, want.size) && !(want.aligned && i32::from(off) & align != 0) {
-            return Rm::Mem(FRAME, off.into());
+            return Rm::Sum(CAGE, RBP, off.into());
         }
+        let reg = host(base);
         let retry = self.asm.here();
-        match HOST.get(base.index()) {
-            Some(host) if off == 0 => self.asm.mov(R10, *host),
-            Some(host) => self.asm.rm(LEA, W::Q, R10, Rm::Mem(*host, off.into())),
-            None => {
-                self.frame_pointer(R10);
-                self.asm.mi(ADD_MI, W::Q, R10, off.into());
-            }
+        match off {
+            0 => self.asm.mov(R10, reg),
+            _ => self.asm.rm(LEA, W::Q, R10, Rm::Mem(reg, off.into())),
         }
         if want.aligned && align != 0 {
             self.asm.mi(TEST_MI, W::D, R10, align);
             self.bail_if(CC_NE);
         }
-        let (way, bits) = (base.index(), log2(want.size));
-        self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(MEMORY, layout::way_start(way)));
-        self.asm.rm(MOV_RM, W::D, R11, Rm::Mem(MEMORY, layout::way_limit(way, bits, want.write)));
-        self.asm.rm(CMP_MR, W::Q, R11, R10);
-        self.miss_if(CC_AE, bits, want.write, retry);
-        self.asm.rm(ADD_RM, W::Q, R10, Rm::Mem(MEMORY, layout::way_host(way)));
-        Rm::Mem(R10, 0)
+        let (gate, bits) = (base.index(), log2(want.size));
+        self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_start(gate)));
+        self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_limit(gate, bits, want.write)));
+        self.miss_if(CC_AE, (base, off), bits, want.write, retry);
+        Rm::Sum(CAGE, reg, off.into())
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, src: Reg, off: i16) {
@@ -59,7 +55,7 @@ impl Compiler<'_> {
     }
 
     fn fetch(&mut self, size: Size, signed: bool, dst: Reg, at: Rm) {
-        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
+        let dst = host(dst);
         let big = self.big();
         let a = &mut self.asm;
         // In the other byte order the sign is known only after the swap.
@@ -97,7 +93,7 @@ impl Compiler<'_> {
     }
 
     fn put(&mut self, size: Size, at: Rm, src: Reg) {
-        let mut value = self.read(src, R11);
+        let mut value = host(src);
         if self.big() && size != Size::B {
             self.asm.mov(R11, value);
             turn(&mut self.asm, size, R11);
@@ -130,9 +126,10 @@ impl Compiler<'_> {
 
     pub(super) fn atomic(&mut self, op: AtomicOp, size: Size, fetch: bool, dst: Reg, src: Reg, off: i16) {
         // In the other byte order, and with the frame's address as the operand: rare, and the interpreter's.
-        let Some(value) = HOST.get(src.index()).copied().filter(|_| !self.big()) else {
+        if self.big() || (src == Reg::FP && fetch) {
             return self.bail();
-        };
+        }
+        let value = host(src);
         let at = self.reach(dst, off, Want { size, write: true, aligned: true });
         let w = if size == Size::Dw { W::Q } else { W::D };
         let a = &mut self.asm;

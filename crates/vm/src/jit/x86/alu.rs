@@ -2,13 +2,12 @@
 
 use skep_isa::{AluOp, Cond, Operand, Reg, Size, SwapKind, Width};
 
-use super::compile::{Compiler, HOST, w};
+use super::compile::{Compiler, host, w};
 use super::encode::*;
-use super::thunks::SPARE;
 
 impl Compiler<'_> {
     pub(super) fn alu(&mut self, width: Width, op: AluOp, dst: Reg, src: Operand) {
-        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
+        let dst = host(dst);
         match op {
             AluOp::Lsh => self.shift(width, (SHL_CL, SHL_I), dst, src),
             AluOp::Rsh => self.shift(width, (SHR_CL, SHR_I), dst, src),
@@ -18,7 +17,7 @@ impl Compiler<'_> {
             AluOp::Mul => match src {
                 Operand::Imm(imm) => self.asm.imul_imm(w(width), dst, dst, imm),
                 Operand::Reg(src) => {
-                    let src = self.read(src, R11);
+                    let src = host(src);
                     self.asm.rm(IMUL_RM, w(width), dst, src);
                 }
             },
@@ -34,7 +33,7 @@ impl Compiler<'_> {
         match src {
             Operand::Imm(imm) => self.asm.mi(with_imm, w(width), dst, imm),
             Operand::Reg(src) => {
-                let src = self.read(src, R11);
+                let src = host(src);
                 self.asm.rm(with_reg, w(width), src, dst);
             }
         }
@@ -45,11 +44,11 @@ impl Compiler<'_> {
             (Width::W32, Operand::Imm(imm)) => self.asm.constant(dst, u64::from(imm as u32)),
             (Width::W64, Operand::Imm(imm)) => self.asm.constant(dst, i64::from(imm) as u64),
             (Width::W32, Operand::Reg(src)) => {
-                let src = self.read(src, R11);
+                let src = host(src);
                 self.asm.rm(MOV_MR, W::D, src, dst);
             }
             (Width::W64, Operand::Reg(src)) => {
-                let src = self.read(src, dst);
+                let src = host(src);
                 self.asm.mov(dst, src);
             }
         }
@@ -63,7 +62,7 @@ impl Compiler<'_> {
                 let mask = if w == W::Q { 63 } else { 31 };
                 return self.asm.mi8(by_imm, w, dst, imm as u8 & mask);
             }
-            Operand::Reg(src) => self.read(src, R11),
+            Operand::Reg(src) => host(src),
         };
         if src == RCX {
             self.asm.m(by_cl, w, dst);
@@ -85,21 +84,34 @@ impl Compiler<'_> {
     fn divide(&mut self, w: W, op: AluOp, dst: Gpr, src: Operand) {
         let signed = matches!(op, AluOp::Sdiv | AluOp::Smod);
         let quotient = matches!(op, AluOp::Div | AluOp::Sdiv);
-        match src {
-            Operand::Imm(imm) => self.asm.constant(R11, i64::from(imm) as u64),
-            Operand::Reg(src) => {
-                let src = self.read(src, R11);
-                self.asm.mov(R11, src);
-            }
-        }
         let a = &mut self.asm;
+        let zero = |a: &mut Asm| {
+            if quotient {
+                a.constant(dst, 0);
+            } else if w == W::D {
+                a.rm(MOV_MR, W::D, dst, dst);
+            }
+        };
+        let src = match src {
+            Operand::Imm(0) => return zero(a),
+            Operand::Imm(-1) if signed && quotient => return a.m(NEG, w, dst),
+            Operand::Imm(-1) if signed => return a.constant(dst, 0),
+            Operand::Imm(imm) if imm > 0 && imm & (imm - 1) == 0 && !signed => {
+                return match quotient {
+                    true => a.mi8(SHR_I, w, dst, imm.trailing_zeros() as u8),
+                    false => a.mi(AND_MI, w, dst, imm - 1),
+                };
+            }
+            Operand::Imm(imm) => {
+                a.constant(R11, i64::from(imm) as u64);
+                return divide_by_r11(a, w, signed, quotient, dst);
+            }
+            Operand::Reg(src) => host(src),
+        };
+        a.mov(R11, src);
         a.rm(TEST_MR, w, R11, R11);
         let divides = a.skip_if(CC_NE);
-        if quotient {
-            a.constant(dst, 0);
-        } else if w == W::D {
-            a.rm(MOV_MR, W::D, dst, dst);
-        }
+        zero(a);
         let done = a.skip();
         a.land(divides);
         let minus_one = signed.then(|| {
@@ -122,8 +134,8 @@ impl Compiler<'_> {
     }
 
     pub(super) fn movsx(&mut self, width: Width, from: Size, dst: Reg, src: Reg) {
-        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
-        let src = self.read(src, R11);
+        let dst = host(dst);
+        let src = host(src);
         match from {
             Size::B => self.asm.rm8(MOVSX_8, w(width), dst, src),
             Size::H => self.asm.rm(MOVSX_16, w(width), dst, src),
@@ -132,7 +144,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn swap(&mut self, kind: SwapKind, size: Size, dst: Reg) {
-        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
+        let dst = host(dst);
         let turns = match kind {
             SwapKind::ToLe => self.big(),
             SwapKind::ToBe => !self.big(),
@@ -154,7 +166,7 @@ impl Compiler<'_> {
 
     /// Compares, and gives the condition to jump on.
     pub(super) fn compare(&mut self, width: Width, cond: Cond, dst: Reg, src: Operand) -> Cc {
-        let dst = self.read(dst, R10);
+        let dst = host(dst);
         let (with_reg, with_imm) = if cond == Cond::Set { (TEST_MR, TEST_MI) } else { (CMP_MR, CMP_MI) };
         self.simple(width, (with_reg, with_imm), dst, src);
         match cond {
@@ -174,19 +186,29 @@ impl Compiler<'_> {
 
 /// `dst = dst / r11` or the remainder. The machine wants the dividend in rdx and rax, which hold other registers.
 fn divide_by_r11(a: &mut Asm, w: W, signed: bool, quotient: bool, dst: Gpr) {
-    a.rm(MOV_MR, W::Q, RAX, SPARE);
+    if dst != RAX {
+        a.push(RAX);
+    }
     a.mov(R10, RDX);
     a.mov(RAX, dst);
     if signed {
         a.cqo(w);
         a.m(IDIV, w, R11);
     } else {
-        a.constant(RDX, 0);
+        a.rm(XOR_MR, W::D, RDX, RDX);
         a.m(DIV, w, R11);
     }
     // Of 32 bits too, the upper half of the result is zero.
-    a.mov(R11, if quotient { RAX } else { RDX });
-    a.mov(RDX, R10);
-    a.rm(MOV_RM, W::Q, RAX, SPARE);
-    a.mov(dst, R11);
+    let result = if quotient { RAX } else { RDX };
+    if dst == RDX {
+        a.mov(RDX, result);
+    } else if dst == RAX {
+        a.mov(RAX, result);
+        a.mov(RDX, R10);
+        return;
+    } else {
+        a.mov(dst, result);
+        a.mov(RDX, R10);
+    }
+    a.pop(RAX);
 }

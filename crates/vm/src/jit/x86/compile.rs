@@ -5,39 +5,47 @@
 //! | host | holds |
 //! |---|---|
 //! | rax rdi rsi rdx rcx r8 | r0 to r5 |
-//! | rbx r13 r14 r15 | r6 to r9 |
-//! | rbp | host address one past the current frame's bytes |
-//! | r12 | the [`Memory`](crate::Memory) |
+//! | rbx r13 r14 r15 rbp | r6 to r10 |
+//! | r12 | the base of the memory's [`Cage`](crate::cage::Cage), with its head below |
 //! | r9 | what is left of the budget |
 //! | r10 r11 | scratch |
-//! | `[rsp]` | the [`Machine`](crate::Machine), which holds r10 |
 //!
 //! The interpreter's cells stay what a position is: budget, saved frames and traps count in cells. Compiled code
 //! may leave before any instruction for the cell that stands for it (a *bail*), and the interpreter goes on there. So
 //! whatever is rare or ends in a trap has one implementation, the interpreter's, and traps are the same by
 //! construction.
 //!
+//! A call of a subprogram is a call of the host's, on the host's stack; who leaves inside of one writes the open calls into
+//! the machine (`run::deopt`). The interpreter's return pays for the way from the function's entry to its exit. Here
+//! the exit pays its cell's number, and where it returns to, the entry's is given back: neither needs to know the other.
+//!
 //! Invariants: every access has passed its region's check, or is through rbp inside the frame; a backward jump, call or
-//! return that leaves the budget below zero bails.
+//! return that leaves the budget below zero bails; what a call site pushes is what `Native::saves` and `may_goto` say.
 
-use skep_isa::{AluOp, CallTarget, ImmSource, Op, Operand, Reg, Size, Width};
+use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
+use super::Word;
 use super::encode::*;
 use super::layout;
 use super::thunks::{self, Thunks};
-use crate::code::Code;
-use crate::memory::{RegionId, function_address};
+use crate::build::Plan;
+use crate::memory::function_address;
 
-/// What compilation reads: a program that the builder has laid out.
+/// What compilation reads.
 pub(crate) struct Source<'a> {
+    pub(crate) plan: &'a Plan,
     pub(crate) ops: &'a [(usize, Op)],
-    /// First cell of the instruction at each slot.
-    pub(crate) cell_of: &'a [u32],
-    pub(crate) code: &'a [Code],
-    /// Cells that call the embedder, ascending.
-    pub(crate) host_calls: &'a [u32],
-    pub(crate) big: bool,
-    pub(crate) arena: Option<RegionId>,
+}
+
+/// A call of a subprogram.
+#[derive(Clone, Copy)]
+pub(crate) struct Site {
+    /// Offset of the code that it returns to.
+    pub(crate) back: u32,
+    /// Its cell.
+    pub(crate) cell: u32,
+    /// The cell that it calls.
+    pub(crate) target: u32,
 }
 
 /// Machine code, and where in it each cell begins.
@@ -45,25 +53,42 @@ pub(crate) struct Output {
     pub(crate) code: Vec<u8>,
     /// Offset of the code of each cell; [`NOWHERE`] for cells at which no instruction begins.
     pub(crate) entries: Box<[u32]>,
+    pub(crate) sites: Box<[Site]>,
+    pub(crate) saves: [bool; 4],
+    pub(crate) may_goto: bool,
     pub(crate) enter: usize,
 }
 
 /// No code begins here.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
-/// Host registers of r0 to r9.
-pub(crate) const HOST: [Gpr; 10] = [RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15];
+/// Host registers of r0 to r10.
+pub(crate) const HOST: [Gpr; 11] = [RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP];
 
-pub(crate) const MEMORY: Gpr = R12;
-pub(crate) const FRAME: Gpr = RBP;
+pub(crate) const CAGE: Gpr = R12;
 pub(crate) const BUDGET: Gpr = R9;
+
+/// The host register of a register.
+pub(crate) fn host(reg: Reg) -> Gpr {
+    HOST[reg.index() % HOST.len()]
+}
+
+/// Whether a call site that saves these pushes one more word, for the stack's alignment: it also saves r10 and
+/// pushes where to return to.
+pub(crate) fn padded(saves: [bool; 4]) -> bool {
+    saves.iter().filter(|s| **s).count() % 2 == 1
+}
 
 /// What stands behind the program, out of the way.
 enum Cold {
     /// Look the region up and try again.
-    Miss { at: usize, word: u32, retry: usize },
+    Miss { at: usize, word: Word, retry: usize },
+    /// Open a frame for the first time and try again.
+    Open { at: usize, cell: u32, retry: usize },
     /// Leave for this cell.
     Bail { at: usize, cell: u32 },
+    /// Leave for this cell inside of a call that is to return there.
+    Called { at: usize, cell: u32, back: usize },
 }
 
 pub(crate) struct Compiler<'a> {
@@ -74,6 +99,9 @@ pub(crate) struct Compiler<'a> {
     /// Displacements that lead to the code of a cell.
     jumps: Vec<(usize, u32)>,
     cold: Vec<Cold>,
+    sites: Vec<Site>,
+    saves: [bool; 4],
+    uses_may_goto: bool,
     /// The cell of the instruction at hand.
     cell: u32,
 }
@@ -82,25 +110,37 @@ pub(crate) struct Compiler<'a> {
 pub(crate) fn compile(source: &Source<'_>) -> Output {
     let mut asm = Asm::default();
     asm.code.reserve(1024 + source.ops.len() * 24);
-    let thunks = thunks::emit(&mut asm, source.code.as_ptr().addr() as u64);
+    let thunks = thunks::emit(&mut asm);
+    let writes = |n: usize| source.ops.iter().any(|(_, op)| writes(op, n));
     let mut c = Compiler {
         asm,
         source,
         thunks,
-        entries: vec![NOWHERE; source.code.len()],
+        entries: vec![NOWHERE; source.plan.cells],
         jumps: Vec::new(),
         cold: Vec::new(),
+        sites: Vec::new(),
+        saves: std::array::from_fn(|i| writes(6 + i)),
+        uses_may_goto: source.ops.iter().any(|(_, op)| matches!(op, Op::MayGoto { .. })),
         cell: 0,
     };
     for (slot, op) in source.ops {
-        c.cell = source.cell_of[*slot];
+        c.cell = source.plan.cell_of[*slot];
         c.entries[c.cell as usize] = c.asm.here() as u32;
         c.op(*slot, op);
     }
     // What runs past the last instruction stops at the interpreter's last cell.
-    c.cell = source.code.len().saturating_sub(1) as u32;
+    c.cell = source.plan.cells.saturating_sub(1) as u32;
     c.bail();
     c.finish()
+}
+
+/// Whether an instruction may write a register above the arguments.
+fn writes(op: &Op, n: usize) -> bool {
+    match *op {
+        Op::Atomic { fetch: true, src, .. } => src.index() == n,
+        _ => op.writes().is_some_and(|reg| reg.index() == n),
+    }
 }
 
 pub(crate) fn w(width: Width) -> W {
@@ -117,11 +157,18 @@ impl Compiler<'_> {
             match cold {
                 Cold::Miss { at, word, retry } => {
                     self.asm.patch(at, here);
-                    self.asm.constant(R10, word.into());
-                    let call = self.asm.call();
-                    self.asm.patch(call, self.thunks.miss);
-                    let back = self.asm.jmp();
-                    self.asm.patch(back, retry);
+                    self.out_of_line(word.bits(), self.thunks.miss, retry);
+                }
+                Cold::Open { at, cell, retry } => {
+                    self.asm.patch(at, here);
+                    self.out_of_line(cell.into(), self.thunks.open, retry);
+                }
+                Cold::Called { at, cell, back } => {
+                    self.asm.patch(at, here);
+                    let address = self.asm.lea_rip(R11);
+                    self.asm.patch(address, back);
+                    self.asm.push(R11);
+                    self.bail_to(cell);
                 }
                 Cold::Bail { at, cell } => {
                     self.asm.patch(at, here);
@@ -132,11 +179,26 @@ impl Compiler<'_> {
         for (at, cell) in &self.jumps {
             self.asm.patch(*at, self.entries[*cell as usize] as usize);
         }
-        Output { code: self.asm.code, entries: self.entries.into(), enter: self.thunks.enter }
+        Output {
+            code: self.asm.code,
+            entries: self.entries.into(),
+            sites: self.sites.into(),
+            saves: self.saves,
+            may_goto: self.uses_may_goto,
+            enter: self.thunks.enter,
+        }
+    }
+
+    fn out_of_line(&mut self, word: u64, thunk: usize, retry: usize) {
+        self.asm.constant(R10, word);
+        let call = self.asm.call();
+        self.asm.patch(call, thunk);
+        let back = self.asm.jmp();
+        self.asm.patch(back, retry);
     }
 
     pub(crate) fn big(&self) -> bool {
-        self.source.big
+        self.source.plan.endian == Endian::Big
     }
 
     /// Leaves for the interpreter at a cell.
@@ -164,51 +226,27 @@ impl Compiler<'_> {
     }
 
     /// Notes that the condition means a region that is not cached. `log2` of the access's bytes.
-    pub(crate) fn miss_if(&mut self, cc: Cc, log2: u32, write: bool, retry: usize) {
+    pub(crate) fn miss_if(&mut self, cc: Cc, (base, off): (Reg, i16), log2: u32, write: bool, retry: usize) {
         let at = self.asm.jcc(cc);
-        let word = self.cell | log2 << layout::SIZE_SHIFT | u32::from(write) << layout::WRITE_SHIFT;
+        let word = Word { cell: self.cell, base: base.index(), off, log2, write };
         self.cold.push(Cold::Miss { at, word, retry });
     }
 
     /// The machine's address.
     pub(crate) fn machine(&mut self, to: Gpr) {
-        self.asm.rm(MOV_RM, W::Q, to, Rm::Mem(RSP, 0));
-    }
-
-    /// The value of r10.
-    pub(crate) fn frame_pointer(&mut self, to: Gpr) {
-        self.machine(to);
-        self.asm.rm(MOV_RM, W::Q, to, Rm::Mem(to, layout::reg(10)));
-    }
-
-    /// The host register of a register; r10 is fetched into the scratch register.
-    pub(crate) fn read(&mut self, reg: Reg, scratch: Gpr) -> Gpr {
-        match HOST.get(reg.index()) {
-            Some(host) => *host,
-            None => {
-                self.frame_pointer(scratch);
-                scratch
-            }
-        }
+        self.asm.rm(MOV_RM, W::Q, to, Rm::Mem(CAGE, layout::MACHINE));
     }
 
     fn cell_at(&self, slot: usize, off: i32) -> u32 {
         // Validation found the target inside, at the start of an instruction.
-        self.source.cell_of[(slot as i64 + 1 + i64::from(off)) as usize]
-    }
-
-    fn cell_address(&self, cell: u32) -> u64 {
-        (self.source.code.as_ptr().addr() + cell as usize * size_of::<Code>()) as u64
+        self.source.plan.cell_of[(slot as i64 + 1 + i64::from(off)) as usize]
     }
 
     fn op(&mut self, slot: usize, op: &Op) {
         match *op {
             Op::Alu { width, op, dst, src } => self.alu(width, op, dst, src),
             Op::Movsx { width, from, dst, src } => self.movsx(width, from, dst, src),
-            Op::Neg { width, dst } => match HOST.get(dst.index()) {
-                Some(host) => self.asm.m(NEG, w(width), *host),
-                None => self.bail(),
-            },
+            Op::Neg { width, dst } => self.asm.m(NEG, w(width), host(dst)),
             Op::Swap { kind, size, dst } => self.swap(kind, size, dst),
             Op::AddrSpaceCast { dst, src, .. } => self.cast(dst, src),
             Op::Load { size, signed, dst, src, off } => self.load(size, signed, dst, src, off),
@@ -217,7 +255,7 @@ impl Compiler<'_> {
             Op::StoreRelease { size, dst, src, off } => self.store_release(size, dst, src, off),
             Op::Atomic { op, size, fetch, dst, src, off } => self.atomic(op, size, fetch, dst, src, off),
             Op::LoadImm { dst, source, imm } => self.load_imm(slot, dst, source, imm),
-            Op::LoadAbs { .. } | Op::LoadInd { .. } => self.call_out(self.thunks.packet),
+            Op::LoadAbs { .. } | Op::LoadInd { .. } => self.call_out(self.cell.into(), self.thunks.packet),
             Op::Jump { off, .. } => self.jump(self.cell, self.cell_at(slot, off)),
             Op::Branch { width, cond, dst, src, off } => {
                 let cc = self.compare(width, cond, dst, src);
@@ -228,8 +266,8 @@ impl Compiler<'_> {
             Op::Call(target) => self.call(slot, target),
             Op::Exit => {
                 self.asm.constant(R10, self.cell.into());
-                let at = self.asm.jmp();
-                self.asm.patch(at, self.thunks.pop);
+                self.asm.mi(SUB_MI, W::Q, BUDGET, self.cell as i32 + 1);
+                self.asm.ret();
             }
         }
     }
@@ -239,19 +277,15 @@ impl Compiler<'_> {
             ImmSource::Func => function_address((slot as i64 + 1 + i64::from(imm as i32)) as u32),
             _ => imm,
         };
-        match HOST.get(dst.index()) {
-            Some(host) => self.asm.constant(*host, value),
-            None => self.bail(),
-        }
+        self.asm.constant(host(dst), value);
     }
 
     /// `addr_space_cast`: the low 32 bits, in the arena's region unless they are zero.
     fn cast(&mut self, dst: Reg, src: Reg) {
-        let Some(arena) = self.source.arena else {
+        let Some(arena) = self.source.plan.arena else {
             return self.alu(Width::W32, AluOp::Mov, dst, Operand::Reg(src));
         };
-        let Some(dst) = HOST.get(dst.index()).copied() else { return self.bail() };
-        let src = self.read(src, R11);
+        let (dst, src) = (host(dst), host(src));
         self.asm.rm(MOV_MR, W::D, src, R10);
         self.asm.constant(R11, arena.base());
         self.asm.rm(ADD_MR, W::Q, R10, R11);
@@ -295,43 +329,65 @@ impl Compiler<'_> {
     }
 
     /// Calls Rust code that works on the machine: all registers are there, and come back.
-    fn call_out(&mut self, thunk: usize) {
-        self.asm.constant(R10, self.cell.into());
+    fn call_out(&mut self, word: u64, thunk: usize) {
+        self.asm.constant(R10, word);
         let at = self.asm.call();
         self.asm.patch(at, thunk);
     }
 
     fn call(&mut self, slot: usize, target: CallTarget) {
-        match target {
-            CallTarget::Subprog(off) => self.subprogram(self.cell_at(slot, off)),
-            CallTarget::Helper(_) | CallTarget::Kfunc { .. }
-                if self.source.host_calls.binary_search(&self.cell).is_ok() =>
-            {
-                self.call_out(self.thunks.helper);
-            }
+        if let CallTarget::Subprog(off) = target {
+            return self.subprogram(self.cell_at(slot, off));
+        }
+        match self.source.plan.host_call(self.cell) {
+            Some(index) => self.call_out(u64::from(self.cell) | u64::from(index) << 32, self.thunks.helper),
             // Through a register, or what the embedder does not have: the interpreter looks, or traps.
-            _ => self.bail(),
+            None => self.bail(),
         }
     }
 
     fn subprogram(&mut self, target: u32) {
-        self.machine(R10);
-        self.asm.mi(CMP_MI, W::Q, Rm::Mem(R10, layout::DEPTH), layout::LAST_DEPTH);
-        self.bail_if(CC_AE);
-        self.asm.constant(R10, self.cell_address(self.cell + 1));
-        let back = self.asm.lea_rip(R11);
-        let push = self.asm.call();
-        self.asm.patch(push, self.thunks.push);
-        self.machine(R10);
-        self.asm.constant(R11, self.cell_address(target));
-        self.asm.rm(MOV_MR, W::Q, R11, Rm::Mem(R10, layout::ENTRY));
+        let retry = self.asm.here();
+        self.asm.mov(R10, RBP);
+        self.asm.rm(ADD_RM, W::Q, R10, Rm::Mem(CAGE, layout::FRAME_STEP));
+        self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::OPENED));
+        let at = self.asm.jcc(CC_A);
+        self.cold.push(Cold::Open { at, cell: self.cell, retry });
+        let saved: Vec<Gpr> = HOST[6..10].iter().zip(self.saves).filter(|s| s.1).map(|s| *s.0).collect();
+        let padded = padded(self.saves);
+        if self.uses_may_goto {
+            self.machine(R11);
+            self.asm.mi(SUB_MI, W::Q, RSP, 8);
+            self.asm.m(PUSH_M, W::D, Rm::Mem(R11, layout::MAY_GOTO));
+        }
+        if padded {
+            self.asm.mi(SUB_MI, W::Q, RSP, 8);
+        }
+        self.asm.push(RBP);
+        self.asm.mov(RBP, R10);
+        saved.iter().for_each(|reg| self.asm.push(*reg));
+        if self.uses_may_goto {
+            self.asm.rm(MOV_RM, W::D, R10, Rm::Mem(R11, layout::MAY_GOTO_LIMIT));
+            self.asm.rm(MOV_MR, W::D, R10, Rm::Mem(R11, layout::MAY_GOTO));
+        }
         self.asm.mi(SUB_MI, W::Q, BUDGET, 1);
-        self.spent_if(CC_S, target);
-        let jump = self.asm.jmp();
-        self.jumps.push((jump, target));
-        let here = self.asm.here();
-        self.asm.patch(back, here);
-        self.asm.rm(TEST_MR, W::Q, BUDGET, BUDGET);
+        let spent = self.asm.jcc(CC_S);
+        let call = self.asm.call();
+        self.jumps.push((call, target));
+        let back = self.asm.here();
+        self.cold.push(Cold::Called { at: spent, cell: target, back });
+        self.sites.push(Site { back: back as u32, cell: self.cell, target });
+        saved.iter().rev().for_each(|reg| self.asm.pop(*reg));
+        self.asm.pop(RBP);
+        if padded {
+            self.asm.mi(ADD_MI, W::Q, RSP, 8);
+        }
+        if self.uses_may_goto {
+            self.machine(R11);
+            self.asm.m(POP_M, W::D, Rm::Mem(R11, layout::MAY_GOTO));
+            self.asm.mi(ADD_MI, W::Q, RSP, 8);
+        }
+        self.asm.mi(ADD_MI, W::Q, BUDGET, target as i32);
         self.spent_if(CC_S, self.cell + 1);
     }
 }

@@ -95,7 +95,6 @@ encodings! {
     MOVSX_16 = two(0xbf);      "movsx r, r/m16"
     IMUL_RM  = two(0xaf);      "imul r, r/m"
     IMUL_RMI = one(0x69);      "imul r, r/m, imm32"
-    CMOVS    = two(0x48);      "cmovs r, r/m"
     NEG      = digit(0xf7, 3); "neg r/m"
     DIV      = digit(0xf7, 6); "div r/m"
     IDIV     = digit(0xf7, 7); "idiv r/m"
@@ -106,8 +105,9 @@ encodings! {
     SHL_I    = digit(0xc1, 4); "shl r/m, imm8"
     SHR_I    = digit(0xc1, 5); "shr r/m, imm8"
     SAR_I    = digit(0xc1, 7); "sar r/m, imm8"
-    JMP_M    = digit(0xff, 4); "jmp r/m64"
     CALL_M   = digit(0xff, 2); "call r/m64"
+    PUSH_M   = digit(0xff, 6); "push r/m64"
+    POP_M    = digit(0x8f, 0); "pop r/m64"
 }
 
 /// A condition code, as in `jcc` (SDM, appendix B.1.4).
@@ -140,8 +140,8 @@ pub(crate) enum Rm {
     Reg(Gpr),
     /// Memory at a register plus a displacement.
     Mem(Gpr, i32),
-    /// Memory at a register plus eight times another, plus a displacement.
-    Indexed(Gpr, Gpr, i32),
+    /// Memory at the sum of two registers, plus a displacement. The second is not rsp.
+    Sum(Gpr, Gpr, i32),
 }
 
 impl From<Gpr> for Rm {
@@ -180,7 +180,7 @@ impl Asm {
         }
         let (base, index) = match rm {
             Rm::Reg(r) | Rm::Mem(r, _) => (r.0, 0),
-            Rm::Indexed(r, i, _) => (r.0, i.0),
+            Rm::Sum(r, i, _) => (r.0, i.0),
         };
         let rex = u8::from(w == W::Q) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
         // Without a prefix the numbers 4 to 7 name ah to bh where a byte register is meant.
@@ -198,7 +198,7 @@ impl Asm {
         let (base, index, disp) = match rm {
             Rm::Reg(r) => return self.byte(0xc0 | reg << 3 | r.0 & 7),
             Rm::Mem(base, disp) => (base.0 & 7, None, disp),
-            Rm::Indexed(base, index, disp) => (base.0 & 7, Some(index.0 & 7), disp),
+            Rm::Sum(base, index, disp) => (base.0 & 7, Some(index.0 & 7), disp),
         };
         // rbp and r13 as a base have no form without a displacement; rsp and r12 need the SIB byte.
         let (mode, short) = match i8::try_from(disp) {
@@ -209,7 +209,7 @@ impl Asm {
         match index {
             Some(index) => {
                 self.byte(mode | reg << 3 | 4);
-                self.byte(3 << 6 | index << 3 | base);
+                self.byte(index << 3 | base);
             }
             None if base == 4 => {
                 self.byte(mode | reg << 3 | 4);

@@ -5,13 +5,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Native, layout};
+use super::{Native, Word, layout};
 use crate::code::Signal;
-use crate::machine::Machine;
-use crate::memory::Memory;
+use crate::machine::{Machine, Saved};
+use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId};
 use crate::ops::flow;
 
-type Enter = unsafe extern "sysv64" fn(*mut Machine, *mut Memory, *const u8) -> u32;
+type Enter = unsafe extern "sysv64" fn(*mut Machine, *const u8, *mut u8) -> u64;
+
+/// What Rust code answers, in two registers.
+#[repr(C)]
+pub(super) struct Answer {
+    status: u64,
+    /// The cage's base to go on with, or the machine to leave with.
+    at: *mut u8,
+}
+
+/// What lies on the host's stack when compiled code leaves inside of subprograms.
+const RETURN: usize = 8;
 
 impl Native {
     /// Runs from `entry` until it leaves. `None`: the interpreter goes on at the machine's `pc`.
@@ -20,21 +31,70 @@ impl Native {
     /// As every [`Handler`](crate::code::Handler): this is the code of the machine's current image, and `entry` came
     /// from [`Native::entry`].
     pub(crate) unsafe fn enter(&self, m: *mut Machine, mem: *mut Memory, entry: *const u8) -> Option<Signal> {
-        let way_in = self.pages.start().wrapping_add(self.enter);
-        // SAFETY: the thunk at this offset was emitted as a function of this very type.
-        let enter = unsafe { std::mem::transmute::<*mut u8, Enter>(way_in) };
-        // SAFETY: the caller's promise. Compiled code touches the machine's fields at the offsets that `layout` takes
-        // from the compiler, host memory through checked ways, and its own stack frame.
-        let status = unsafe {
+        // SAFETY: the caller's promise.
+        let outer = unsafe {
+            let base = prepare(&mut *m, &mut *mem)?;
+            let entry_cell = (*m).image().cell_of((*m).entry) as u32;
+            let outer = (
+                std::mem::replace(&mut (*m).native_image, (*m).image),
+                std::mem::replace(&mut (*m).entry_cell, entry_cell),
+            );
             (*m).gather_fuel();
-            enter(m, mem, entry)
+            let way_in = self.pages.start().wrapping_add(self.enter);
+            // SAFETY: the thunk at this offset was emitted as a function of this very type.
+            let enter = std::mem::transmute::<*mut u8, Enter>(way_in);
+            // Compiled code touches the machine's and the head's fields at the offsets that `layout` takes from
+            // the compiler, the cage through checks, and its own stack frames.
+            (enter(m, entry, base), outer)
         };
+        let (status, outer) = outer;
         // SAFETY: the caller's promise; compiled code is done with the machine.
-        let m = unsafe { &mut *m };
+        let (m, mem) = unsafe { (&mut *m, &mut *mem) };
+        let image = m.native_image;
+        (m.native_image, m.entry_cell) = outer;
+        if status != layout::SIGNALLED {
+            // SAFETY: the image that was entered, which the run keeps.
+            m.pc = unsafe { (*image).cell(m.cell as usize) };
+        }
+        m.find_frame(mem);
         if let Some(panic) = m.panic.take() {
             resume_unwind(panic);
         }
-        if status == layout::SIGNALLED { m.signal.take() } else { None }
+        match status {
+            layout::SIGNALLED => m.signal.take(),
+            layout::DONE => Some(Signal::Done),
+            _ => None,
+        }
+    }
+}
+
+/// Writes what compiled code wants at hand into the head. The cage's base.
+fn prepare(m: &mut Machine, memory: &mut Memory) -> Option<*mut u8> {
+    let base = memory.cage_base()?;
+    m.base_top = RegionId::frame(m.base).base() + FRAME_BYTES as u64;
+    let opened = RegionId::frame(memory.touched.max(1) - 1).base() + FRAME_BYTES as u64;
+    let itself = std::ptr::from_mut(memory);
+    let head = memory.head()?;
+    head.machine = m;
+    head.memory = itself;
+    head.opened = opened;
+    Some(base)
+}
+
+impl Machine {
+    /// Takes the depth from r10, which compiled code keeps, and with it the frame.
+    fn find_frame(&mut self, memory: &Memory) {
+        self.depth = ((self.regs[10] >> 32) as usize).wrapping_sub(1) % MAX_FRAMES;
+        self.frame_top = memory.frame_tops[self.depth];
+    }
+
+    fn answer(&mut self, status: u64) -> Answer {
+        Answer { status, at: std::ptr::from_mut(self).cast() }
+    }
+
+    fn leave_at(&mut self, cell: u32) -> Answer {
+        self.cell = cell;
+        self.answer(layout::LEAVE)
     }
 }
 
@@ -43,76 +103,147 @@ impl Native {
 ///
 /// # Safety
 /// Called by compiled code alone, which hands on the pointers that it was entered with.
-pub(super) unsafe extern "sysv64" fn miss(m: *mut Machine, mem: *mut Memory, word: u32) -> u32 {
+pub(super) unsafe extern "sysv64" fn miss(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
     // SAFETY: compiled code was entered with exclusive borrows, which it does not use while it calls.
     let (m, memory) = unsafe { (&mut *m, &mut *mem) };
-    let pc = m.image().cell((word & layout::CELL_MASK) as usize);
-    // SAFETY: a cell of the running image, whose number compiled code holds.
-    let cell = unsafe { &*pc };
-    let write = word >> layout::WRITE_SHIFT & 1 == 1;
-    let base = usize::from(if write { cell.a } else { cell.b } / 8) % m.regs.len();
-    let addr = m.regs[base].wrapping_add(i64::from(cell.off) as u64);
-    match memory.fill_way(base, addr, 1 << (word >> layout::SIZE_SHIFT & 3), write) {
-        Ok(()) => layout::GO_ON,
-        Err(_) => {
-            m.pc = pc;
-            layout::LEAVE
-        }
+    let word = Word::from_bits(word);
+    let base = word.base % m.regs.len();
+    let addr = m.regs[base].wrapping_add(i64::from(word.off) as u64);
+    match (memory.fill_way(base, addr, 1 << word.log2, word.write), memory.cage_base()) {
+        (Ok(()), Some(at)) => Answer { status: layout::GO_ON, at },
+        _ => m.leave_at(word.cell),
     }
 }
 
-/// Calls a helper or kfunc.
+/// Opens the frame of a call that no call of this run has opened. A ninth is left to the interpreter, which traps.
 ///
 /// # Safety
 /// As [`miss`].
-pub(super) unsafe extern "sysv64" fn helper(m: *mut Machine, mem: *mut Memory, cell: u32) -> u32 {
-    // SAFETY: the caller's promise, handed on.
-    unsafe {
-        call_out(m, mem, cell, |m, mem| {
-            let index = (*(*m).pc).imm as u32;
-            flow::call_host(m, mem, index)
-        })
+pub(super) unsafe extern "sysv64" fn open(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
+    // SAFETY: as in `miss`.
+    let (m, memory) = unsafe { (&mut *m, &mut *mem) };
+    m.find_frame(memory);
+    if m.depth + 1 >= MAX_FRAMES {
+        return m.leave_at(cell as u32);
     }
+    memory.touch_frame(m.depth + 1);
+    match prepare(m, memory) {
+        Some(at) => Answer { status: layout::GO_ON, at },
+        None => m.leave_at(cell as u32),
+    }
+}
+
+/// Calls a helper or kfunc: its cell, and its index above.
+///
+/// # Safety
+/// As [`miss`].
+pub(super) unsafe extern "sysv64" fn helper(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
+    // SAFETY: the caller's promise, handed on.
+    unsafe { call_out(m, mem, word as u32, |m, mem| flow::call_host(m, mem, (word >> 32) as u32)) }
 }
 
 /// Does LD_ABS or LD_IND.
 ///
 /// # Safety
 /// As [`miss`].
-pub(super) unsafe extern "sysv64" fn packet(m: *mut Machine, mem: *mut Memory, cell: u32) -> u32 {
+pub(super) unsafe extern "sysv64" fn packet(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
     // SAFETY: the caller's promise, handed on.
-    unsafe { call_out(m, mem, cell, |m, mem| flow::packet_value(m, mem)) }
+    unsafe {
+        (*m).image().fill_cells();
+        call_out(m, mem, cell as u32, |m, mem| flow::packet_value(m, mem))
+    }
 }
 
 /// Runs what may call the embedder, with `pc` set.
 ///
 /// # Safety
 /// As [`miss`]; `run` gets the same pointers.
+#[inline(always)]
 unsafe fn call_out(
     m: *mut Machine,
     mem: *mut Memory,
     cell: u32,
     run: impl FnOnce(*mut Machine, *mut Memory) -> Option<Signal>,
-) -> u32 {
-    // SAFETY: compiled code was entered with an exclusive borrow, which it does not use while it calls.
-    unsafe { (*m).pc = (*m).image().cell(cell as usize) };
+) -> Answer {
+    // SAFETY: compiled code was entered with exclusive borrows, which it does not use while it calls.
+    unsafe {
+        (*m).pc = (*m).image().cell(cell as usize);
+        (*m).find_frame(&*mem);
+    }
     // The machine is as consistent after a panic as the interpreter leaves it: nothing is borrowed across `run`.
     let outcome = catch_unwind(AssertUnwindSafe(|| run(m, mem)));
     // SAFETY: as above; `run` is over.
-    let m = unsafe { &mut *m };
+    let (m, memory) = unsafe { (&mut *m, &mut *mem) };
     match outcome {
-        Ok(None) if m.gather_fuel() => layout::GO_ON,
         Ok(None) => {
-            m.pc = m.pc.wrapping_add(1);
-            layout::LEAVE
+            let going = m.gather_fuel();
+            match prepare(m, memory) {
+                Some(at) if going => Answer { status: layout::GO_ON, at },
+                _ => m.leave_at(cell + 1),
+            }
         }
         Ok(signal) => {
             m.signal = signal;
-            layout::SIGNALLED
+            m.answer(layout::SIGNALLED)
         }
         Err(panic) => {
             m.panic = Some(panic);
-            layout::LEAVE
+            m.leave_at(cell)
         }
+    }
+}
+
+/// Writes the calls that are open on the host's stack into the machine, as the interpreter would have it. `sp` points
+/// to the innermost return.
+///
+/// # Safety
+/// Called by compiled code alone, on its way out, with its stack as it is.
+pub(super) unsafe extern "sysv64" fn deopt(m: *mut Machine, mut sp: *const u64) {
+    // SAFETY: compiled code is done with the machine; the image that it runs is kept by the run.
+    let (m, image) = unsafe { (&mut *m, &*(*m).native_image) };
+    let Some(native) = &image.native else { return };
+    // The interpreter returns into these calls.
+    image.fill_cells();
+    let outermost = m.entry_cell;
+    let mut depth = ((m.regs[10] >> 32) as usize).wrapping_sub(1) % MAX_FRAMES;
+    let mut kept: [u64; 4] = std::array::from_fn(|i| m.regs[6 + i]);
+    let mut innermost = None;
+    while sp.addr() + RETURN < m.native_sp.addr() && depth > 0 {
+        // SAFETY: between the innermost return and `native_sp` lie only such frames, each as long as this image's call
+        // sites make it.
+        let word = |n: usize| unsafe { sp.add(n).read() };
+        let Some(site) = native.site((word(0) as usize).wrapping_sub(native.pages.start().addr())) else {
+            return;
+        };
+        let mut at = 1;
+        for (i, _) in kept.clone().iter().enumerate().rev().filter(|(i, _)| native.saves[*i]) {
+            kept[i] = word(at);
+            at += 1;
+        }
+        at += 1 + usize::from(native.padded());
+        let may_goto = if native.may_goto { word(at) as u32 } else { m.may_goto };
+        at += 2 * usize::from(native.may_goto);
+        depth -= 1;
+        if innermost.is_none() {
+            innermost = Some(site.target);
+        } else {
+            m.frames[depth + 1].entry = image.cell(site.target as usize);
+        }
+        m.frames[depth] = Saved {
+            pc: image.cell(site.cell as usize + 1),
+            entry: image.cell(outermost as usize),
+            image,
+            callee_saved: kept,
+            may_goto,
+        };
+        // SAFETY: as above: the next frame's return follows.
+        sp = unsafe { sp.add(at) };
+    }
+    if !native.may_goto {
+        m.may_goto = m.may_goto_limit;
+    }
+    // After a tail call, the only thing to bounce for here, it is the new program's.
+    if let Some(target) = innermost.filter(|_| m.signal != Some(Signal::Bounce)) {
+        m.entry = image.cell(target as usize);
     }
 }
