@@ -19,6 +19,7 @@ mod map;
 mod nearest;
 mod prog;
 mod section;
+mod syscall;
 mod table;
 mod verdict;
 
@@ -31,5 +32,6 @@ pub use map::{Entries, KeySize, MapFlags, MapType, MapTypeRow, ValueSize, map_fl
 pub use nearest::nearest;
 pub use prog::{ProgType, ProgTypeRow, prog_types};
 pub use section::{Rest, SectionMatch, SectionRow, section, sections};
+pub use syscall::{Arch, is_syscall, syscall_name, syscall_number, syscalls};
 pub use table::{KernelVersion, UnknownName};
 pub use verdict::Verdict;

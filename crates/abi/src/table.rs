@@ -38,6 +38,10 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
+    pub(crate) fn new(what: &'static str, given: &str, nearest: Option<&'static str>) -> Self {
+        Self { what, given: given.to_owned(), nearest }
+    }
+
     /// What was looked for: `program type`, `helper`.
     pub fn what(&self) -> &'static str {
         self.what
@@ -91,7 +95,7 @@ pub(crate) fn lookup(
         return Ok(number);
     }
     let nearest = nearest(bare, names.map(|(name, _)| name));
-    Err(UnknownName { what, given: text.to_owned(), nearest })
+    Err(UnknownName::new(what, text, nearest))
 }
 
 /// Declares a number type of the ABI, its constants and its table. See the module's documentation.

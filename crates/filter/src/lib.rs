@@ -1,4 +1,4 @@
-//! Filters of the pcap-filter(7) language, compiled to classic BPF.
+//! Filters of the pcap-filter(7) language, compiled to classic BPF; and [`seccomp`] policies.
 //!
 //! [`compile`] takes an expression and says what the packets are ([`Options`]); names of hosts, networks and services it
 //! asks from a [`Names`]. The instructions are libpcap's, one for one: those of its HEAD of August 2026, without its
@@ -20,6 +20,7 @@ pub mod names;
 mod optimize;
 mod parse;
 mod qual;
+pub mod seccomp;
 
 use skep_isa::classic::Insn;
 

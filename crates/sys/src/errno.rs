@@ -61,6 +61,11 @@ impl Errno {
         ROWS.iter().find(|r| r.0 == self.0).map(|r| r.1)
     }
 
+    /// The number of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        ROWS.iter().find(|r| r.1 == name).map(|r| Self(r.0))
+    }
+
     /// What went wrong with the last system call, as the C library keeps it.
     pub fn last() -> Self {
         Self(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
