@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Disasm(cmd::disasm::Args),
     Btf(cmd::btf::Args),
     Filter(cmd::filter::Args),
+    Seccomp(cmd::seccomp::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
     Conformance(cmd::conformance::Args),

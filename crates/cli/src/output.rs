@@ -74,6 +74,11 @@ impl Output {
         paint(self.color, style, text)
     }
 
+    /// The same, for stderr.
+    pub(crate) fn paint_err(&self, style: Style, text: impl std::fmt::Display) -> String {
+        paint(self.color_err, style, text)
+    }
+
     /// One JSON object: laid out for reading on a terminal, on one line otherwise.
     pub(crate) fn object(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         if self.terminal {

@@ -5,7 +5,7 @@
 //! * [`capture`] reads and writes pcap and pcapng.
 //! * [`compare`] runs a program in userspace and in Linux, and says what differs.
 //! * The parts, each of which stands alone: [`isa`], [`abi`], [`btf`], [`object`], [`verifier`], [`vm`], [`runtime`],
-//!   [`kernel`], [`backend`], [`diag`].
+//!   [`kernel`], [`backend`], [`sys`], [`diag`].
 //!
 //! ```
 //! let mut vm = skep::Vm::from_asm("r0 = 42\n exit")?;
@@ -36,5 +36,6 @@ pub use skep_isa as isa;
 pub use skep_kernel as kernel;
 pub use skep_object as object;
 pub use skep_runtime as runtime;
+pub use skep_sys as sys;
 pub use skep_verifier as verifier;
 pub use skep_vm as vm;

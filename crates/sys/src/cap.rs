@@ -13,6 +13,8 @@ impl Cap {
     pub const NET_ADMIN: Self = Self(12);
     /// Raw and packet sockets.
     pub const NET_RAW: Self = Self(13);
+    /// Tracing other users' processes by ptrace(2).
+    pub const SYS_PTRACE: Self = Self(19);
     /// Everything that has no capability of its own; stands in for [`Cap::BPF`] and [`Cap::PERFMON`].
     pub const SYS_ADMIN: Self = Self(21);
     /// Raised limits (RLIMIT_MEMLOCK, which kernels before 5.11 charge maps to).
@@ -27,6 +29,7 @@ impl Cap {
         Some(match self {
             Self::NET_ADMIN => "CAP_NET_ADMIN",
             Self::NET_RAW => "CAP_NET_RAW",
+            Self::SYS_PTRACE => "CAP_SYS_PTRACE",
             Self::SYS_ADMIN => "CAP_SYS_ADMIN",
             Self::SYS_RESOURCE => "CAP_SYS_RESOURCE",
             Self::PERFMON => "CAP_PERFMON",

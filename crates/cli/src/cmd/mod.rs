@@ -12,4 +12,5 @@ pub(crate) mod filter;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod seccomp;
 pub(crate) mod verify;

@@ -11,6 +11,7 @@ mod refusals;
 mod run;
 mod schema;
 mod schemas;
+mod seccomp;
 
 use std::io::Write;
 use std::path::PathBuf;

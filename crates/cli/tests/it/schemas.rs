@@ -12,7 +12,7 @@ fn schema(command: &str) -> Value {
 }
 
 #[track_caller]
-fn keeps(command: &str, json: &Value) {
+pub(crate) fn keeps(command: &str, json: &Value) {
     let found = violations(&schema(command), json);
     assert!(found.is_empty(), "{command}: {found:#?}");
 }

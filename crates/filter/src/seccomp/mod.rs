@@ -11,6 +11,7 @@
 //!
 //! Sources: seccomp(2), the OCI runtime specification, libseccomp's and seccompiler's manuals.
 
+mod annotate;
 mod compare;
 mod compile;
 mod dag;
@@ -25,6 +26,7 @@ use std::fmt;
 use skep_abi::Arch;
 use skep_sys::Errno;
 
+pub use annotate::annotate;
 pub use compare::{CompareError, Difference, Witness, compare};
 pub use compile::{CompileError, compile};
 pub use error::PolicyError;

@@ -20,11 +20,19 @@ unsafe impl Send for Mapping {}
 impl Mapping {
     /// Maps `len` bytes of a descriptor from `offset` on, shared.
     pub(super) fn new(fd: BorrowedFd<'_>, offset: usize, len: usize, writable: bool) -> Result<Self, Errno> {
+        Self::map(fd.as_raw_fd(), offset, len, writable, libc::MAP_SHARED)
+    }
+
+    /// Zeroed memory that is shared with children.
+    pub(super) fn with_children(len: usize) -> Result<Self, Errno> {
+        Self::map(-1, 0, len, true, libc::MAP_SHARED | libc::MAP_ANONYMOUS)
+    }
+
+    fn map(fd: i32, offset: usize, len: usize, writable: bool, flags: i32) -> Result<Self, Errno> {
         let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
-        let (null, shared, fd) = (std::ptr::null_mut(), libc::MAP_SHARED, fd.as_raw_fd());
         let offset = libc::off_t::try_from(offset).map_err(|_| Errno::E2BIG)?;
         // SAFETY: a new mapping at a place of the kernel's choice disturbs nothing.
-        let start = unsafe { libc::mmap(null, len, protection, shared, fd, offset) };
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
         if start == libc::MAP_FAILED {
             return Err(Errno::last());
         }

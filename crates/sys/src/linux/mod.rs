@@ -23,6 +23,7 @@ pub mod ring;
 pub mod seccomp;
 pub mod socket;
 pub mod stats;
+pub mod supervise;
 pub mod task_fd;
 pub mod test_run;
 pub mod tracefs;
