@@ -24,11 +24,11 @@ pub struct Host {
 struct Oci {
     default_action: String,
     default_errno_ret: Option<u16>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     architectures: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     arch_map: Vec<ArchMap>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     syscalls: Vec<OciRule>,
 }
 
@@ -48,9 +48,9 @@ struct OciRule {
     errno_ret: Option<u16>,
     #[serde(default, deserialize_with = "null_is_empty")]
     args: Vec<OciArg>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     includes: Condition,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     excludes: Condition,
 }
 
@@ -74,8 +74,10 @@ struct Condition {
     min_kernel: Option<String>,
 }
 
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<OciArg>, D::Error> {
-    Ok(Option::<Vec<OciArg>>::deserialize(from)?.unwrap_or_default())
+fn null_is_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// Libseccomp's names, which JSON keeps.
