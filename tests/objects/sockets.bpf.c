@@ -24,14 +24,21 @@ struct {
 
 u64 dissected;
 
-/* Keeps packets whose payload begins with 'y', of which it keeps all. */
+/* Keeps packets that begin with 'y', of which it keeps all. */
 SEC("socket") int keep(struct __sk_buff *skb)
 {
-	/* Of an internet socket, the UDP header is before it. */
-	u32 at = skb->family == 2 ? 8 : 0;
 	u8 first = 0;
 
-	bpf_skb_load_bytes(skb, at, &first, 1);
+	bpf_skb_load_bytes(skb, 0, &first, 1);
+	return first == 'y' ? -1 : 0;
+}
+
+/* The same of datagrams, whose UDP header is before them. */
+SEC("socket") int keep_udp(struct __sk_buff *skb)
+{
+	u8 first = 0;
+
+	bpf_skb_load_bytes(skb, 8, &first, 1);
 	return first == 'y' ? -1 : 0;
 }
 

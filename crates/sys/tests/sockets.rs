@@ -135,7 +135,7 @@ fn frames_come_through_the_ring_with_their_filter() {
             return;
         }
         let socket = PacketSocket::open(Level::Link).unwrap();
-        let shape = RingShape { block_size: 1 << 16, blocks: 4, timeout_ms: 5 };
+        let shape = RingShape { block_size: 1 << 16, blocks: 4, timeout_ms: 5, hash: false };
         let mut ring = Ring::new(socket, shape).unwrap();
         // Ethertype 0x88b5 is for experiments.
         let filter = classic("ldh [12]\njeq #0x88b5, keep, drop\nkeep: ret #40\ndrop: ret #0\n");

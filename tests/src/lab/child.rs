@@ -1,7 +1,7 @@
 //! A second process of the same test: the binary runs one of its tests again, which finds out by [`role`] that it is to
 //! play a part. What it has to say goes by [`say`] to the first.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -50,6 +50,11 @@ impl Child {
         Self { process, lines }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The next line that it says; `None` when it has ended. Its other lines are printed.
     pub fn hear(&mut self) -> Option<String> {
         let mut line = String::new();
@@ -61,15 +66,6 @@ impl Child {
             line.clear();
         }
         None
-    }
-
-    /// Lets it go on, where it waits for a line of its stdin.
-    ///
-    /// # Panics
-    /// If it has ended.
-    pub fn go_on(&mut self) {
-        let stdin = self.process.stdin.as_mut().expect("stdin is a pipe");
-        stdin.write_all(b"\n").expect("it waits");
     }
 
     /// All that it says until it ends.

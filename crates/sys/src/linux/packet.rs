@@ -192,12 +192,14 @@ pub struct RingShape {
     pub blocks: u32,
     /// A block that holds anything is handed over after this time, full or not.
     pub timeout_ms: u32,
+    /// The kernel hashes each frame's flow, if its device has not; see [`Frame::hash`].
+    pub hash: bool,
 }
 
 impl Default for RingShape {
     /// 4 MiB in blocks of 256 KiB, each handed over after at most 100 ms.
     fn default() -> Self {
-        Self { block_size: 256 << 10, blocks: 16, timeout_ms: 100 }
+        Self { block_size: 256 << 10, blocks: 16, timeout_ms: 100, hash: false }
     }
 }
 
@@ -239,7 +241,7 @@ impl Ring {
             tp_frame_nr: u32::try_from(len / page).map_err(|_| Errno::EINVAL)?,
             tp_retire_blk_tov: shape.timeout_ms,
             tp_sizeof_priv: 0,
-            tp_feature_req_word: 0,
+            tp_feature_req_word: if shape.hash { libc::TP_FT_REQ_FILL_RXHASH } else { 0 },
         };
         socket.set(libc::PACKET_RX_RING, &request)?;
         let memory = Mapping::new(socket.as_fd(), 0, len, true)?;
@@ -331,6 +333,8 @@ pub struct Frame<'a> {
     pub to: u8,
     /// Type of the link (`ARPHRD_*`).
     pub link: u16,
+    /// Its flow, where the ring was made to say; else 0.
+    pub hash: u32,
     /// A VLAN tag that the device took off: its Ethertype and its content.
     pub vlan: Option<(u16, u16)>,
 }
@@ -353,6 +357,7 @@ impl<'a> Frame<'a> {
             protocol: u16::from_be(u16_at(50)?),
             to: *bytes.get(58)?,
             link: u16_at(56)?,
+            hash: u32_at(28)?,
             vlan: vlan.flatten(),
         };
         Some((frame, u32_at(0)? as usize))

@@ -33,7 +33,9 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
         let what = format!("attaching `{}` to {place}", program.name);
         let error = refused(&what, e, &[Cap::BPF, Cap::NET_ADMIN]);
         match e {
-            Errno::EEXIST => error.with_hint("one is attached there, or to the first namespace"),
+            Errno::EEXIST | Errno::E2BIG => {
+                error.with_hint("one is attached there, or to the first namespace")
+            }
             _ => error,
         }
     })?;
