@@ -2,6 +2,7 @@
 //! programs in the kernel, so everything goes when it is dropped.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use skep_abi::{AttachType, ProgType};
@@ -9,6 +10,7 @@ use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, Te
 
 use super::events::Consumers;
 use super::maps::LiveMap;
+use super::pins::Pins;
 use super::run;
 use super::struct_ops::Ready;
 use super::vmlinux::Vmlinux;
@@ -38,6 +40,8 @@ pub struct Live {
     /// Bytes of metadata in front of it.
     meta: usize,
     vmlinux: Arc<Vmlinux>,
+    /// Maps that were pinned under their names.
+    pins: Pins,
 }
 
 impl Live {
@@ -46,10 +50,11 @@ impl Live {
         maps: Vec<Option<LiveMap>>,
         tables: Vec<Ready>,
         vmlinux: Arc<Vmlinux>,
+        pins: Pins,
     ) -> Result<Self, Error> {
         let maps: Vec<LiveMap> = maps.into_iter().flatten().collect();
         let consumers = Consumers::open(&maps)?;
-        Ok(Self { programs, maps, tables, consumers, packet: Vec::new(), meta: 0, vmlinux })
+        Ok(Self { programs, maps, tables, consumers, packet: Vec::new(), meta: 0, vmlinux, pins })
     }
 
     pub(super) fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
@@ -76,6 +81,32 @@ impl Live {
     /// The address of a symbol of the kernel; `None` where there is none, or addresses are hidden from this process.
     pub fn symbol(&self, name: &str) -> Option<u64> {
         self.vmlinux.symbol(name)
+    }
+
+    /// Pins every program below a directory, by its name, and every map below its `maps`. They stay as long as the
+    /// guard does, or for good if that is kept.
+    ///
+    /// # Errors
+    /// If the directory is in no BPF file system, or something is there; then nothing stays.
+    pub fn pin(&self, dir: &Path) -> Result<Pins, Error> {
+        let mut pins = Pins::default();
+        pins.directory(dir)?;
+        for program in &self.programs {
+            pins.add(&dir.join(&program.name), program.fd.as_fd())?;
+        }
+        let maps = dir.join("maps");
+        for map in &self.maps {
+            pins.directory(&maps)?;
+            // A name that begins with a dot, or holds one, is none for a BPF file system.
+            let name = map.spec.name.trim_start_matches('.').replace('.', "_");
+            pins.add(&maps.join(name), map.map.as_fd())?;
+        }
+        Ok(pins)
+    }
+
+    /// Maps that the object wants to be found by name stay pinned when this goes.
+    pub fn keep_pins(&mut self) {
+        std::mem::take(&mut self.pins).keep();
     }
 
     /// How many samples perf buffers had no room for so far, of those that were taken or looked for.

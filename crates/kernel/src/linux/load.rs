@@ -1,6 +1,7 @@
 //! From Spec to live: types, maps, programs, in that order; whatever was made goes if a later step fails.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use skep_abi::{MapType, ProgType};
@@ -9,13 +10,21 @@ use skep_object::{InitialRef, MapSpec, Program, Spec};
 
 use super::live::Live;
 use super::maps;
+use super::pins::{self, Pins};
 use super::program::Resolver;
 use super::struct_ops::{self, Table};
 use super::types::{self, HERE};
 use super::vmlinux::Vmlinux;
 
 /// Loads a Spec.
-pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -> Result<Live, Error> {
+///
+/// With `pin_dir`, maps that want to be found by name are pinned there, or found there.
+pub(super) fn load(
+    vmlinux: &Arc<Vmlinux>,
+    spec: &Spec,
+    options: &LoadOptions,
+    pin_dir: Option<&Path>,
+) -> Result<Live, Error> {
     if spec.endian != HERE {
         let message = "the object is of the other byte order, which this kernel does not run";
         let error = Error::new(ErrorKind::Unsupported, message);
@@ -29,11 +38,22 @@ pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -
     };
     let tables = tables(vmlinux, spec, &chosen)?;
     let mut live = Vec::new();
+    let mut pins = Pins::default();
     for (map, table) in spec.maps.iter().zip(&tables) {
-        live.push(match (map.map_type, table) {
-            (MapType::STRUCT_OPS, None) => None,
-            (_, table) => Some(maps::make(vmlinux, spec, map, loaded_types.as_ref(), table.as_ref())?),
-        });
+        let dir = pin_dir.filter(|_| map.pin_by_name);
+        if let Some(found) = dir.map(|dir| pins::find(dir, map)).transpose()?.flatten() {
+            live.push(Some(found));
+            continue;
+        }
+        if map.map_type == MapType::STRUCT_OPS && table.is_none() {
+            live.push(None);
+            continue;
+        }
+        let made = maps::make(vmlinux, spec, map, loaded_types.as_ref(), table.as_ref())?;
+        if let Some(dir) = dir {
+            pins.add_by_name(dir, &made)?;
+        }
+        live.push(Some(made));
     }
     maps::fill(spec, &live, |_| None, |target| matches!(target, InitialRef::Map(_)))?;
     let resolver = Resolver {
@@ -58,7 +78,7 @@ pub(super) fn load(vmlinux: &Arc<Vmlinux>, spec: &Spec, options: &LoadOptions) -
     let named = |index: usize| program(index).map(|p| (p.name.as_str(), p.fd.as_fd()));
     let ready = spec.maps.iter().zip(&tables).filter_map(|(map, table)| table.as_ref()?.ready(map, named));
     let ready = ready.collect();
-    Live::new(programs, live, ready, Arc::clone(vmlinux))
+    Live::new(programs, live, ready, Arc::clone(vmlinux), pins)
 }
 
 /// The tables of functions of which all programs are loaded, or which have none, brought into the kernel's shape.

@@ -43,7 +43,7 @@ const NO_BTF: &[MapType] = &[
 ];
 
 /// Fills in what is left to the loader.
-fn complete(spec: &MapSpec) -> Result<MapSpec, Errno> {
+pub(super) fn complete(spec: &MapSpec) -> Result<MapSpec, Errno> {
     const PAGE: u32 = 4096;
     let mut spec = spec.clone();
     match spec.map_type {

@@ -9,12 +9,14 @@ mod live;
 mod load;
 mod log;
 mod maps;
+mod pins;
 mod program;
 mod run;
 mod struct_ops;
 mod types;
 mod vmlinux;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use skep_abi::MapType;
@@ -25,11 +27,13 @@ use skep_sys::map::{Create, Map};
 
 pub use live::Live;
 pub use log::last_meaningful_line;
+pub use pins::Pins;
 
 /// The running kernel, to be loaded into. Cheap to clone; what it learns of the kernel is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Kernel {
     vmlinux: Arc<vmlinux::Vmlinux>,
+    pin_dir: Option<PathBuf>,
 }
 
 impl Kernel {
@@ -43,6 +47,14 @@ impl Kernel {
     #[must_use]
     pub fn target_btf(mut self, btf: Arc<Btf>) -> Self {
         self.vmlinux = Arc::new(vmlinux::Vmlinux::with_target(btf));
+        self
+    }
+
+    /// Where maps are pinned, and looked for, that want to be found by name (`LIBBPF_PIN_BY_NAME`): `/sys/fs/bpf` by
+    /// libbpf's custom. Without it they are maps like others.
+    #[must_use]
+    pub fn pin_maps_in(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.pin_dir = Some(dir.into());
         self
     }
 
@@ -65,7 +77,7 @@ impl Kernel {
     /// # Errors
     /// See [`Backend::load`].
     pub fn load(&self, spec: &Spec, options: &LoadOptions) -> Result<Live, Error> {
-        load::load(&self.vmlinux, spec, options)
+        load::load(&self.vmlinux, spec, options, self.pin_dir.as_deref())
     }
 }
 

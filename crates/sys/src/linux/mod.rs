@@ -21,6 +21,7 @@ pub mod probe;
 pub mod prog;
 pub mod ring;
 pub mod seccomp;
+pub mod signal;
 pub mod socket;
 pub mod stats;
 pub mod supervise;

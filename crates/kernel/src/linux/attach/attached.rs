@@ -6,8 +6,8 @@ use std::path::Path;
 use skep_backend::{Error, ErrorKind};
 use skep_sys::{Cap, Errno, info, link, pin};
 
-use super::hook_named;
 use super::mark::Mark;
+use super::remover;
 use crate::linux::error::refused;
 
 /// Something attached; dropping it detaches. [`Attached::detach`] does the same and says what went wrong.
@@ -160,7 +160,7 @@ impl Attached {
     fn take_down(&mut self) -> Result<(), Error> {
         match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Left(mut mark) => {
-                let Some(remove) = hook_named(mark.hook()).and_then(|h| h.remove) else {
+                let Some(remove) = remover(mark.hook()) else {
                     mark.leave();
                     let message = format!("`{}` has no way to be taken down", mark.hook());
                     return Err(Error::new(ErrorKind::Unsupported, message));
@@ -218,9 +218,12 @@ impl Drop for Attached {
 
 fn suffixed(path: &Path, n: usize) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{n}"));
+    name.push(format!("_{n}"));
     name.into()
 }
+
+/// What to do where there is no BPF file system.
+pub(in crate::linux) const MOUNT: &str = "mount one: mount -t bpf bpf /sys/fs/bpf, and give a path below it";
 
 /// Pins an object, in words where that can't be done: most often nothing is mounted there.
 pub(in crate::linux) fn pin_object(path: &Path, object: BorrowedFd<'_>) -> Result<(), Error> {
@@ -229,7 +232,7 @@ pub(in crate::linux) fn pin_object(path: &Path, object: BorrowedFd<'_>) -> Resul
         Errno::EINVAL | Errno::EPERM | Errno::ENOENT if !skep_sys::pin::is_bpffs(path) => {
             let message = format!("{what}: it is in no BPF file system");
             let error = Error::new(ErrorKind::Os(e.0), message);
-            error.with_hint("mount one: mount -t bpf bpf /sys/fs/bpf, and give a path below it")
+            error.with_hint(MOUNT)
         }
         e => refused(&what, e, &[Cap::BPF]),
     })

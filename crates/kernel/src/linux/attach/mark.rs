@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use skep_backend::{Error, ErrorKind};
 
-use super::{Program, hook_named};
+use super::{Program, remover};
 use crate::linux::error::refused;
 
 /// Where records lie.
@@ -295,7 +295,7 @@ pub fn remove_stale() -> Vec<Removed> {
 /// If it could not be taken down.
 pub fn remove(record: &Record) -> Result<bool, Error> {
     // Nothing that was attached outlives a boot.
-    let there = match hook_named(record.hook()).and_then(|h| h.remove) {
+    let there = match remover(record.hook()) {
         _ if record.boot != boot() => false,
         Some(remove) => remove(record)?,
         None => {

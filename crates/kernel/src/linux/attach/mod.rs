@@ -31,9 +31,11 @@ use skep_abi::{AttachType, ProgType, SectionRow, section};
 use skep_backend::{Error, ErrorKind};
 
 use super::live::Live;
+use super::pins;
 
 pub use attached::Attached;
 pub use cgroup::{open_cgroup, walk as cgroups};
+pub(super) use attached::{MOUNT, pin_object};
 pub use mark::{Mark, Record, Removed, Swap, records, remove, remove_stale};
 pub use target::{Direction, Mode, Target};
 
@@ -130,9 +132,12 @@ pub fn hook_of(section: &str) -> Option<&'static Hook> {
     HOOKS.iter().copied().find(|h| h.sections.contains(&section))
 }
 
-/// The hook that a [`Record`] names.
-pub(super) fn hook_named(name: &str) -> Option<&'static Hook> {
-    HOOKS.iter().copied().find(|h| h.name == name)
+/// How what records of this hook tell of is taken down. Pins have records, too.
+fn remover(hook: &str) -> Option<Remove> {
+    if hook == pins::NAME {
+        return Some(pins::remove);
+    }
+    HOOKS.iter().find(|h| h.name == hook)?.remove
 }
 
 impl Live {
