@@ -57,6 +57,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(Box<cmd::run::Args>),
     Compare(cmd::compare::Args),
+    Load(cmd::load::Args),
+    Attach(Box<cmd::attach::Args>),
+    Detach(cmd::detach::Args),
     Info(cmd::info::Args),
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),

@@ -1,16 +1,25 @@
 //! The commands: one module each, with its arguments, its `run`, and the shape of its JSON.
 
 pub(crate) mod asm;
+pub(crate) mod attach;
 pub(crate) mod btf;
 pub(crate) mod classic;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod conformance;
+pub(crate) mod detach;
 pub(crate) mod disasm;
 pub(crate) mod explain;
 pub(crate) mod filter;
 pub(crate) mod info;
+pub(crate) mod load;
 pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod seccomp;
 pub(crate) mod verify;
+
+/// What a command says that is about Linux, where there is none.
+#[cfg(not(all(target_os = "linux", not(skep_portable))))]
+pub(crate) fn no_linux() -> crate::failure::Failure {
+    crate::failure::Failure::new("this build has no door to Linux")
+}

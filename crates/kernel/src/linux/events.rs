@@ -2,7 +2,7 @@
 //! without one perf_event_output has nowhere to write. Lines of bpf_trace_printk go to the trace pipe, which all
 //! tracers of the machine share; they are left there.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use skep_abi::MapType;
 use skep_backend::{Error, Event};
@@ -61,6 +61,11 @@ impl Consumers {
             });
         }
         out
+    }
+
+    /// The descriptors of the perf buffers.
+    pub(super) fn perf_fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.perf.iter().map(|(_, _, ring)| ring.as_fd())
     }
 
     /// How many samples perf buffers had no room for.

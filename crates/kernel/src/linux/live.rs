@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use skep_abi::{AttachType, ProgType};
+use skep_abi::{AttachType, MapType, ProgType};
 use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
+use skep_sys::{Cap, Errno, info, link, pin};
 
+use super::error::refused;
 use super::events::Consumers;
 use super::maps::LiveMap;
 use super::pins::Pins;
@@ -102,6 +104,36 @@ impl Live {
             pins.add(&maps.join(name), map.map.as_fd())?;
         }
         Ok(pins)
+    }
+
+    /// Makes a directory for pins; it goes with the guard, unless that is kept.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn pin_directory(&self, dir: &Path) -> Result<Pins, Error> {
+        let mut pins = Pins::default();
+        pins.directory(dir)?;
+        Ok(pins)
+    }
+
+    /// Puts a program into a link that is pinned, in place of the one that is there: nothing passes between the two.
+    /// Gives the link's id.
+    ///
+    /// # Errors
+    /// If no link is pinned there, or the kernel refuses.
+    pub fn replace_pinned(&self, path: &Path, prog: &str) -> Result<u32, Error> {
+        let what = format!("the link {}", path.display());
+        let wrong = |e: Errno| refused(&what, e, &[Cap::BPF, Cap::NET_ADMIN]);
+        let link = pin::get(path, 0).map_err(wrong)?;
+        let id = info::link(link.as_fd()).map_err(wrong)?.id;
+        link::update(link.as_fd(), self.program(prog)?, None).map_err(wrong)?;
+        Ok(id)
+    }
+
+    /// Descriptors that can be read from when programs have emitted something, for poll(2).
+    pub fn event_fds(&self) -> Vec<BorrowedFd<'_>> {
+        let rings = self.maps.iter().filter(|m| m.spec.map_type == MapType::RINGBUF).map(|m| m.map.as_fd());
+        rings.chain(self.consumers.perf_fds()).collect()
     }
 
     /// Maps that the object wants to be found by name stay pinned when this goes.

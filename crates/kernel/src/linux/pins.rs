@@ -66,7 +66,8 @@ impl Pins {
     /// Pins a map that was made under its name, with a mark.
     pub(super) fn add_by_name(&mut self, dir: &Path, made: &LiveMap) -> Result<(), Error> {
         let (name, path) = (&made.spec.name, dir.join(&made.spec.name));
-        let fields = [("path", path.display().to_string())];
+        let shown = path.display().to_string();
+        let fields = [("path", shown.clone()), ("target", shown)];
         let mark = Mark::write_for(NAME, name, made.map.info().id, &fields)?;
         pin_object(&path, made.map.as_fd())?;
         self.made.push((path, Some(mark)));

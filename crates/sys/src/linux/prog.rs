@@ -254,6 +254,27 @@ pub fn query(target: Target<'_>, attach_type: AttachType) -> Result<Vec<u32>, Er
     }
 }
 
+/// As [`query`], with the id of each one's link; 0 for one that has none.
+///
+/// # Errors
+/// As for [`query`]; where links can't be asked for they are all 0.
+pub fn query_links(target: Target<'_>, attach_type: AttachType) -> Result<Vec<(u32, u32)>, Errno> {
+    const MANY: usize = 256;
+    let (mut ids, mut links) = (vec![0_u32; MANY], vec![0_u32; MANY]);
+    let mut attr = Query {
+        target_fd: target.number(),
+        attach_type: attach_type.0,
+        prog_ids: address_mut(&mut ids),
+        prog_cnt: length(&ids)?,
+        link_ids: address_mut(&mut links),
+        ..Query::default()
+    };
+    // SAFETY: both arrays have room for `prog_cnt` ids.
+    unsafe { bpf(Cmd::PROG_QUERY, &mut attr) }?;
+    let count = (attr.prog_cnt as usize).min(MANY);
+    Ok(ids.into_iter().zip(links).take(count).collect())
+}
+
 /// The id of a program.
 ///
 /// # Errors

@@ -276,9 +276,14 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Progr
     }
 }
 
+/// `--type`.
+pub(super) fn parse_type(name: &str) -> Result<ProgType, Failure> {
+    name.parse().map_err(|e: skep::abi::UnknownName| Failure::new(e.to_string()).hint_opt(e.hint()))
+}
+
 pub(super) fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> Result<ProgType, Failure> {
     if let Some(t) = given {
-        return t.parse().map_err(|e: skep::abi::UnknownName| Failure::new(e.to_string()).hint_opt(e.hint()));
+        return parse_type(t);
     }
     if let Some(t) = program.prog_type {
         return Ok(t);

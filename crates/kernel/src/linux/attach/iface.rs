@@ -21,7 +21,11 @@ pub(super) struct Iface {
 impl Iface {
     /// The interface of a target.
     pub(super) fn find(program: &Program<'_>, target: &Target) -> Result<Self, Error> {
-        let name = target.iface(program.name)?;
+        Self::named(target.iface(program.name)?)
+    }
+
+    /// The interface of this name or number, in this thread's network namespace.
+    pub(super) fn named(name: &str) -> Result<Self, Error> {
         let wrong = |e: Errno| refused("netlink", e, &[]);
         let mut socket = Socket::open().map_err(wrong)?;
         let netns = here().map_err(wrong)?;
@@ -43,7 +47,7 @@ impl Iface {
         vec![
             ("netns", self.netns.to_string()),
             ("ifindex", self.link.index.to_string()),
-            ("iface", self.link.name.clone()),
+            ("target", self.link.name.clone()),
         ]
     }
 

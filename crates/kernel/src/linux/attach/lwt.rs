@@ -51,11 +51,11 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
         _ => LwtHook::Xmit,
     };
     let mut fields = iface.fields();
-    fields.extend([("to", to.to_string()), ("prefix", prefix.to_string())]);
+    let place = format!("{to}/{prefix} dev {}", iface.link.name);
+    fields.extend([("to", to.to_string()), ("prefix", prefix.to_string()), ("target", place.clone())]);
     let mark = Mark::write(HOOK.name, program, &fields)?;
     let route = LwtRoute { to, prefix, index: iface.link.index };
     let headroom = if hook == LwtHook::Xmit { HEADROOM } else { 0 };
-    let place = format!("{to}/{prefix} dev {}", iface.link.name);
     let made = iface.socket.add_lwt_route(&route, hook, program.fd, &mark.record().label(), headroom);
     made.map_err(|e| {
         let what = format!("program `{}` can't be attached to route {place}", program.name);

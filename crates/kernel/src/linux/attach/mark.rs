@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use skep_backend::{Error, ErrorKind};
 
-use super::{Program, remover};
+use super::Program;
 use crate::linux::error::refused;
 
 /// Where records lie.
@@ -86,7 +86,31 @@ impl Record {
 
     /// Its owner is gone, and it was not meant to stay.
     pub fn stale(&self) -> bool {
-        !self.kept && (self.boot != boot() || start_time(self.pid) != Some(self.start))
+        !self.kept && (self.of_another_boot() || start_time(self.pid) != Some(self.start))
+    }
+
+    /// Another boot wrote it.
+    pub(super) fn of_another_boot(&self) -> bool {
+        self.boot != boot()
+    }
+
+    /// Nobody has removed it meanwhile.
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// When its owner began, in ticks since the boot.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// What it tells of, for people: the hook and its `target`.
+    pub fn describe(&self) -> String {
+        let what = self.get("what").map(|w| format!(" {w}")).unwrap_or_default();
+        match self.get("target") {
+            Some(target) => format!("{}{what} {target}", self.hook),
+            None => format!("{}{what}", self.hook),
+        }
     }
 
     /// Removes the record itself, for whoever took down what it tells of.
@@ -272,39 +296,6 @@ fn records_in(dir: &Path) -> Vec<Record> {
         Record::parse(&fs::read_to_string(path).ok().filter(|_| small)?, path)
     };
     paths.iter().filter_map(read).collect()
-}
-
-/// What became of one stale record.
-#[derive(Debug)]
-pub struct Removed {
-    /// The record.
-    pub record: Record,
-    /// Whether there still was something to take down; or why that failed, in which case the record stays.
-    pub outcome: Result<bool, Error>,
-}
-
-/// Takes down what dead owners left, and only that.
-pub fn remove_stale() -> Vec<Removed> {
-    let stale = records().into_iter().filter(Record::stale);
-    stale.map(|record| Removed { outcome: remove(&record), record }).collect()
-}
-
-/// Takes down what a record tells of, and removes the record.
-///
-/// # Errors
-/// If it could not be taken down.
-pub fn remove(record: &Record) -> Result<bool, Error> {
-    // Nothing that was attached outlives a boot.
-    let there = match remover(record.hook()) {
-        _ if record.boot != boot() => false,
-        Some(remove) => remove(record)?,
-        None => {
-            let message = format!("{}: no hook is called `{}`", record.path.display(), record.hook);
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
-    };
-    record.forget()?;
-    Ok(there)
 }
 
 fn file(path: &Path, e: &std::io::Error) -> Error {

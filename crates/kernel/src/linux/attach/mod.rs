@@ -12,6 +12,7 @@
 
 mod attached;
 mod cgroup;
+mod detach;
 mod iface;
 mod lwt;
 mod mark;
@@ -34,9 +35,10 @@ use super::live::Live;
 use super::pins;
 
 pub use attached::Attached;
-pub use cgroup::{open_cgroup, walk as cgroups};
 pub(super) use attached::{MOUNT, pin_object};
-pub use mark::{Mark, Record, Removed, Swap, records, remove, remove_stale};
+pub use cgroup::{open_cgroup, walk as cgroups};
+pub use detach::{Detached, detach_iface, detach_link, detach_pinned, detach_recorded, detach_stale, remove};
+pub use mark::{Mark, Record, Swap, records};
 pub use target::{Direction, Mode, Target};
 
 /// One place of the kernel where programs are hung.

@@ -107,7 +107,11 @@ fn by_filter(
         )
     })?;
     let mut fields = iface.fields();
-    fields.extend([("what", "filter".to_owned()), ("parent", direction.parent().to_string())]);
+    fields.extend([
+        ("what", "filter".to_owned()),
+        ("parent", direction.parent().to_string()),
+        ("target", place.clone()),
+    ]);
     let mut mark = Mark::write(HOOK.name, program, &fields)?;
     let label = mark.record().label();
     let wrong = |e: &Refused| {
