@@ -11,3 +11,4 @@ pub mod differ;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod lab;
 pub mod scenario;
+pub mod traced;

@@ -3,10 +3,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skep_abi::{AttachType, MapType, ProgType};
 use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
+use skep_btf::Btf;
 use skep_sys::{Cap, Errno, info, link, pin};
 
 use super::error::refused;
@@ -44,6 +45,9 @@ pub struct Live {
     vmlinux: Arc<Vmlinux>,
     /// Maps that were pinned under their names.
     pins: Pins,
+    types: Option<Btf>,
+    /// What is in the map of `usdt.bpf.h`, in its order.
+    usdt: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Live {
@@ -53,10 +57,22 @@ impl Live {
         tables: Vec<Ready>,
         vmlinux: Arc<Vmlinux>,
         pins: Pins,
+        types: Option<Btf>,
     ) -> Result<Self, Error> {
         let maps: Vec<LiveMap> = maps.into_iter().flatten().collect();
         let consumers = Consumers::open(&maps)?;
-        Ok(Self { programs, maps, tables, consumers, packet: Vec::new(), meta: 0, vmlinux, pins })
+        Ok(Self {
+            programs,
+            maps,
+            tables,
+            consumers,
+            packet: Vec::new(),
+            meta: 0,
+            vmlinux,
+            pins,
+            types,
+            usdt: Mutex::default(),
+        })
     }
 
     pub(super) fn find(&self, name: &str) -> Result<&LoadedProgram, Error> {
@@ -139,6 +155,25 @@ impl Live {
     /// Maps that the object wants to be found by name stay pinned when this goes.
     pub fn keep_pins(&mut self) {
         std::mem::take(&mut self.pins).keep();
+    }
+
+    /// Whether the kernel was built with an option, where it tells.
+    pub(super) fn built_with(&self, option: &str) -> Option<bool> {
+        self.vmlinux.built_with(option)
+    }
+
+    /// The object's own types.
+    pub fn types(&self) -> Option<&Btf> {
+        self.types.as_ref()
+    }
+
+    pub(super) fn live_map(&self, name: &str) -> Option<&LiveMap> {
+        self.maps.iter().find(|m| m.spec.name == name)
+    }
+
+    /// Records of markers' arguments that were written so far.
+    pub(super) fn usdt_records(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.usdt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many samples perf buffers had no room for so far, of those that were taken or looked for.

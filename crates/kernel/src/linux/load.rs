@@ -78,7 +78,7 @@ pub(super) fn load(
     let named = |index: usize| program(index).map(|p| (p.name.as_str(), p.fd.as_fd()));
     let ready = spec.maps.iter().zip(&tables).filter_map(|(map, table)| table.as_ref()?.ready(map, named));
     let ready = ready.collect();
-    Live::new(programs, live, ready, Arc::clone(vmlinux), pins)
+    Live::new(programs, live, ready, Arc::clone(vmlinux), pins, spec.btf.clone())
 }
 
 /// The tables of functions of which all programs are loaded, or which have none, brought into the kernel's shape.

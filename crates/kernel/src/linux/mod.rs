@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod batch;
+mod binary;
 pub mod cpus;
 mod error;
 mod events;

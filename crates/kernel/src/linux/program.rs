@@ -25,6 +25,8 @@ const PSEUDO_MAP_FD: u8 = 1;
 const PSEUDO_MAP_VALUE: u8 = 2;
 const PSEUDO_BTF_ID: u8 = 3;
 const PSEUDO_KFUNC_CALL: u8 = 2;
+/// Types whose programs are loaded for one function or hook of the kernel.
+const TYPED: [ProgType; 2] = [ProgType::TRACING, ProgType::LSM];
 /// How much of the verifier's log an error shows.
 const LOG_LINES: usize = 30;
 
@@ -145,8 +147,8 @@ impl Resolver<'_> {
 
     /// The kernel's type that a tracing program is for.
     fn attach_type_id(&self, program: &Program, prog_type: ProgType) -> Result<u32, Error> {
-        let typed = [ProgType::TRACING, ProgType::LSM];
-        let (true, Some(name)) = (typed.contains(&prog_type), &program.attach_to) else { return Ok(0) };
+        let typed = TYPED.contains(&prog_type);
+        let (true, Some(name)) = (typed, &program.attach_to) else { return Ok(0) };
         let (prefix, kind) = match program.attach_type {
             Some(AttachType::TRACE_RAW_TP) => ("btf_trace_", Kind::Typedef),
             Some(AttachType::TRACE_ITER) => ("bpf_iter_", Kind::Func),
@@ -207,17 +209,32 @@ impl Resolver<'_> {
             return Ok(fd);
         }
         // Most programs load; only for those that do not the verifier writes down why.
-        load(&LoadAttr { log_level: LOG_BASIC, ..attr }).map_err(|e| self.refused(program, prog_type, &e))
+        load(&LoadAttr { log_level: LOG_BASIC, ..attr })
+            .map_err(|e| self.refused(program, prog_type, attach_type, &e))
     }
 
-    fn refused(&self, program: &Program, prog_type: ProgType, e: &LoadError) -> Error {
+    fn refused(
+        &self,
+        program: &Program,
+        prog_type: ProgType,
+        attach_type: AttachType,
+        e: &LoadError,
+    ) -> Error {
         let name = &program.name;
         let Some(line) = log::last_meaningful_line(&e.log) else {
             let mut needed = vec![Cap::BPF];
             needed.extend(cap_for_prog(prog_type));
-            let what = format!("program `{name}` can't be loaded as {prog_type}");
+            let typed = TYPED.contains(&prog_type);
+            let what = match typed {
+                true => format!("program `{name}` can't be loaded as {prog_type}, {attach_type}"),
+                false => format!("program `{name}` can't be loaded as {prog_type}"),
+            };
             let error = error::refused(&what, e.errno, &needed);
             return match (e.errno, self.no_types) {
+                (Errno::EPERM, _) if typed && error.kind() != ErrorKind::Denied => error.with_hint(
+                    "no capability is missing: this kernel refuses to let programs of this kind be loaded at all; \
+                     tracepoints (tp, raw_tp, tp_btf) and uprobes may be open",
+                ),
                 (Errno::EINVAL, Some(why)) => {
                     error.with_hint(format!("the kernel did not take the object's types: {why}"))
                 }

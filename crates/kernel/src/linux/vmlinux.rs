@@ -52,6 +52,13 @@ impl Vmlinux {
         self.config.get_or_init(|| parse_config(&read_config())).get(name).map(String::as_str)
     }
 
+    /// Whether the kernel was built with an option; `None` where it does not show its configuration.
+    pub(super) fn built_with(&self, option: &str) -> Option<bool> {
+        // Every configuration has this one.
+        self.config("CONFIG_BPF")?;
+        Some(self.config(option).is_some_and(|value| value == "y" || value == "m"))
+    }
+
     /// `LINUX_VERSION_CODE`.
     pub(super) fn version(&self) -> u32 {
         version(&release()).unwrap_or(0)

@@ -61,6 +61,16 @@ impl Tracefs {
         fs::read_to_string(path).map_err(|e| errno(&e))
     }
 
+    /// The names of the kernel functions that may be traced.
+    ///
+    /// # Errors
+    /// `ENOENT` for a kernel that can't trace functions.
+    pub fn traceable(&self) -> Result<Vec<String>, Errno> {
+        let text = fs::read_to_string(self.root.join("available_filter_functions")).map_err(|e| errno(&e))?;
+        // Functions of modules have the module's name behind theirs.
+        Ok(text.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_owned).collect())
+    }
+
     /// Every category, or every tracepoint of one, in order.
     ///
     /// # Errors

@@ -13,17 +13,28 @@
 mod attached;
 mod cgroup;
 mod detach;
+mod event;
 mod iface;
+mod iter;
+mod kprobe;
+mod kprobe_multi;
 mod lwt;
 mod mark;
 mod netfilter;
 mod netkit;
 mod netns;
+mod perf_event;
+mod raw_tracepoint;
 mod socket;
 mod sockmap;
 mod struct_ops;
 mod target;
 mod tc;
+mod tracepoint;
+mod typed;
+mod uprobe;
+mod uprobe_multi;
+mod usdt;
 mod xdp;
 
 use std::os::fd::BorrowedFd;
@@ -38,8 +49,9 @@ pub use attached::Attached;
 pub(super) use attached::{MOUNT, pin_object};
 pub use cgroup::{open_cgroup, walk as cgroups};
 pub use detach::{Detached, detach_iface, detach_link, detach_pinned, detach_recorded, detach_stale, remove};
+pub use iter::Reader;
 pub use mark::{Mark, Record, Swap, records};
-pub use target::{Direction, Mode, Target};
+pub use target::{Direction, Mode, Search, Target};
 
 /// One place of the kernel where programs are hung.
 #[derive(Debug)]
@@ -74,6 +86,19 @@ pub static HOOKS: &[&Hook] = &[
     &netns::FLOW_DISSECTOR,
     &sockmap::HOOK,
     &struct_ops::HOOK,
+    &tracepoint::HOOK,
+    &raw_tracepoint::HOOK,
+    &typed::TRACEPOINT,
+    &typed::FUNCTION,
+    &typed::LSM,
+    &typed::LSM_CGROUP,
+    &uprobe::HOOK,
+    &uprobe_multi::HOOK,
+    &usdt::HOOK,
+    &kprobe::HOOK,
+    &kprobe_multi::HOOK,
+    &perf_event::HOOK,
+    &iter::HOOK,
 ];
 
 /// Section names of programs that are not hung anywhere by themselves, and what is done with them instead.

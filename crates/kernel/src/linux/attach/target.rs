@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use skep_backend::{Error, ErrorKind};
 
+pub use crate::linux::binary::Search;
+
 /// How an XDP program sits on its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -59,8 +61,10 @@ pub struct Target {
     pub priority: Option<i32>,
     /// Attach the old way, which outlives this process: netlink XDP, clsact filters, cgroups without a link.
     pub without_link: bool,
-    /// What `bpf_get_attach_cookie` answers.
+    /// What `bpf_get_attach_cookie` answers; `bpf_usdt_cookie`, for markers.
     pub cookie: u64,
+    /// Where programs and libraries are looked for that are named without a folder.
+    pub search: Search,
 }
 
 impl Target {
