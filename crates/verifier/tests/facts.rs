@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skep_abi::{AttachType, HelperId, MapType, ProgType};
 use skep_isa::asm::{Assembler, Dialect};
 use skep_isa::{Insn, Names};
-use skep_verifier::facts::{MapRef, Name, Region, Span};
+use skep_verifier::facts::{MapRef, Name, Region, Span, Target};
 use skep_verifier::{MapShape, Privilege, Task, Verdict, Verified};
 
 struct Helpers;
@@ -169,4 +169,92 @@ fn a_proof_is_about_one_program_and_its_maps() {
         v.binds_map(MapRef(0), &wide).unwrap_err().to_string(),
         "map `m` was verified with another value size"
     );
+}
+
+/// The range of a register before an instruction.
+fn range(v: &Verified, slot: usize, reg: usize) -> (u64, u64) {
+    let n = v.values().at(slot).unwrap().regs[reg].number();
+    (n.umin, n.umax)
+}
+
+#[test]
+fn values_hold_for_every_round_of_a_loop() {
+    // Exploration cuts rounds of the inner number, which decides nothing; the values must hold for all of them.
+    let v = verified(
+        "r6 = 0
+r7 = 0
+again: r7 += 3
+r7 &= 0xff
+r6 += 1
+if r6 < 10 goto again
+r0 = r7
+r0 %= 5
+exit",
+        MapType::HASH,
+    );
+    assert_eq!(range(&v, 2, 6), (0, 9));
+    assert_eq!(range(&v, 4, 7), (0, 255));
+    assert_eq!(range(&v, 6, 6), (10, 10));
+    assert_eq!(range(&v, 8, 0), (0, 4));
+    assert_eq!(v.values().returned(0).unwrap().number().umax, 4);
+    v.values().check().unwrap();
+}
+
+#[test]
+fn what_pruning_cut_is_not_told_as_if_it_were_not_there() {
+    // The second way to `join` is cut, for r7 decides nothing behind it.
+    let v = verified(
+        "r6 = *(u32 *)(r1 + 12)
+r7 = 1
+if r6 == 0 goto join
+r7 = 100
+join: r8 = r7
+r0 = 0
+exit",
+        MapType::HASH,
+    );
+    assert_eq!(range(&v, 5, 8), (1, 100));
+}
+
+#[test]
+fn a_check_is_one_of_every_copy() {
+    let text = LOOKUP.replace("KEY", "9").replace("if r0", "r6 = r0\n*(u64 *)(r10 - 16) = r0\nif r0");
+    let v = verified(&text, MapType::HASH);
+    let before = v.values().at(8).unwrap();
+    assert!(before.regs[6].as_pointer().unwrap().nullable);
+    let after = v.values().at(9).unwrap();
+    for value in [after.regs[0], after.regs[6], after.slot(-16)] {
+        let p = *value.as_pointer().unwrap();
+        assert_eq!((p.to, p.nullable), (Target::MapValue(MapRef(0)), false));
+    }
+    assert_eq!(v.values().at(10).unwrap().regs[0].as_pointer().unwrap().to, Target::MapValue(MapRef(0)));
+}
+
+#[test]
+fn calls_join_what_comes_in_and_what_goes_out() {
+    let text = "*(u64 *)(r10 - 8) = 5
+*(u64 *)(r10 - 16) = 6
+r1 = r10
+r1 += -8
+r2 = 3
+call sub
+r2 = 9
+r1 = r10
+r1 += -8
+call sub
+r3 = *(u64 *)(r10 - 16)
+exit
+sub:
+*(u64 *)(r1 + 0) = r2
+r0 = r2
+r0 += 1
+exit";
+    let v = verified(text, MapType::HASH);
+    assert_eq!(range(&v, 12, 2), (3, 9));
+    let p = *v.values().at(12).unwrap().regs[1].as_pointer().unwrap();
+    assert_eq!((p.to, p.offset.const_value(true)), (Target::Stack(1), Some(-8_i64 as u64)));
+    assert_eq!(range(&v, 10, 0), (4, 10));
+    // The callee writes to its caller's stack: what was there is not known any more.
+    assert!(v.values().at(10).unwrap().slot(-8).is_unknown());
+    assert_eq!(v.facts().at(12).access(), Some(Region::Stack { up: 1, offset: Span::at(-8) }));
 }

@@ -6,7 +6,7 @@ use skep_abi::{Arg, HelperId, MapType};
 use skep_isa::{CallTarget, Op, Reg, Size};
 use skep_runtime::Sight;
 use skep_verifier::Verified;
-use skep_verifier::facts::{Arms, Call, MapRef, Region, Span};
+use skep_verifier::facts::{Arms, Call, Frame, MapRef, Region, Span, Target, Value};
 use skep_vm::{RegionId, map_handle};
 
 /// What has to hold of the next instruction of a frame.
@@ -22,6 +22,8 @@ enum Next {
 pub(super) struct Checker {
     verified: Verified,
     ops: Vec<Option<Op>>,
+    /// What registers and stack slots hold, by slot.
+    values: Vec<Option<Frame>>,
     /// Address of the context.
     ctx: u64,
     next: Option<(usize, Next)>,
@@ -39,7 +41,11 @@ impl Checker {
         for (slot, op) in skep_isa::decode_all(insns).unwrap_or_default() {
             ops[slot] = Some(op);
         }
-        Self { verified, ops, ctx: 0, next: None, steps: 0, broken: None }
+        let mut values = vec![None; insns.len()];
+        verified.values().each(|slot, frame| values[slot] = Some(frame.clone()));
+        let broken =
+            verified.values().check().err().map(|slot| format!("values are not kept by the block at {slot}"));
+        Self { verified, ops, values, ctx: 0, next: None, steps: 0, broken }
     }
 
     /// A run begins.
@@ -76,6 +82,7 @@ impl Checker {
         let Some(op) = self.ops.get(step.slot).copied().flatten() else {
             return Err("is no instruction".into());
         };
+        self.held(sight)?;
         if let (Some(region), Some((base, off, size))) = (at.access(), accessed(&op)) {
             let addr = step.regs[base.index()].wrapping_add(i64::from(off) as u64);
             self.inside(region, addr, size.bytes() as u64, sight)?;
@@ -95,6 +102,65 @@ impl Checker {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What registers and stack slots hold.
+    fn held(&self, sight: &Sight<'_>) -> Result<(), String> {
+        let step = sight.step;
+        let Some(frame) = &self.values[step.slot] else {
+            return Err("has no values".into());
+        };
+        for (i, value) in frame.regs.iter().enumerate() {
+            self.holds(value, step.regs[i], sight)
+                .map_err(|what| format!("r{i} is {:#x}, which is not {what}", step.regs[i]))?;
+        }
+        let top = RegionId::frame(step.depth).base() + skep_vm::FRAME_BYTES as u64;
+        for offset in (1..=64).map(|i| -8 * i) {
+            let value = frame.slot(offset);
+            if value.is_unknown() {
+                continue;
+            }
+            let have = step.memory.read_u64(top.wrapping_add(offset as u64)).map_err(|e| e.to_string())?;
+            self.holds(&value, have, sight)
+                .map_err(|what| format!("the stack at {offset} holds {have:#x}, which is not {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether 64 bits are what a value says; if not, what it says.
+    fn holds(&self, value: &Value, have: u64, sight: &Sight<'_>) -> Result<(), String> {
+        let pointer = match value {
+            Value::Number(n) if n.contains(have) => return Ok(()),
+            Value::Number(n) => return Err(format!("{n:?}")),
+            Value::Pointer(p) if p.nullable && have == 0 => return Ok(()),
+            Value::Pointer(p) => p,
+        };
+        let base = match pointer.to {
+            Target::Ctx => self.ctx,
+            Target::Stack(up) => match sight.step.depth.checked_sub(up as usize) {
+                Some(depth) => RegionId::frame(depth).base() + skep_vm::FRAME_BYTES as u64,
+                None => return Err(format!("a frame {up} calls up")),
+            },
+            Target::Packet => sight.packet().unwrap_or(0),
+            Target::Map(map) => match self.verified.facts().declared(map) {
+                Some(i) => map_handle(i as u32),
+                None => return Ok(()),
+            },
+            Target::Function(slot) => skep_vm::function_address(slot),
+            Target::MapValue(map) => {
+                let index = self.verified.facts().declared(map);
+                let region = index.and_then(|i| sight.map_region(i));
+                if region.is_some() && RegionId::of(have) != region {
+                    return Err(format!("{pointer:?}"));
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if pointer.offset.contains(have.wrapping_sub(base)) {
+            return Ok(());
+        }
+        Err(format!("{pointer:?}"))
     }
 
     fn follows(&self, depth: usize, next: Next, sight: &Sight<'_>) -> Result<(), String> {

@@ -7,6 +7,7 @@ use super::memory::Access;
 use super::stack::Stored;
 use crate::env::Env;
 use crate::explore::Next;
+use crate::facts::Value;
 use crate::refusal::{Step, Stop, errno};
 use crate::rows::{calls, maps};
 use crate::state::{Flags, HeldKind, Kind, Reg};
@@ -95,7 +96,10 @@ impl Env<'_> {
         self.compatible(row, &m)?;
         if let Some(f) = &mut self.recorder {
             let finds = row.id == H::MAP_LOOKUP_ELEM && !self.cur.reg(0).maybe_null();
-            f.called(self.pc, m.map.map(|(map, _)| map), m.const_key, finds);
+            let object =
+                |map: u32| matches!(self.maps[map as usize].map_type, M::XSKMAP | M::SOCKMAP | M::SOCKHASH);
+            let result = Value::of_result(self.cur.reg(0), |map| self.inner[map as usize], object);
+            f.called(self.pc, m.map.map(|(map, _)| map), m.const_key, finds, result);
         }
         if calls::changes_packet(id) {
             self.forget_packet_pointers();

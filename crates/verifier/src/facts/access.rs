@@ -1,5 +1,7 @@
 //! Which memory an instruction touches, on every path that comes to it.
 
+use super::flow::Value;
+
 /// A map that the program names, or the shape of the maps that one of those holds: an index into
 /// [`Facts::maps`](super::Facts::maps).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -166,6 +168,8 @@ pub struct Call {
     pub finds: bool,
     /// Memory arguments in r1 to r5.
     pub args: [Option<Passed>; 5],
+    /// What it leaves in r0, where it is a helper.
+    pub result: Option<Value>,
     /// Some path came here already: what joins later can only be less.
     pub(crate) seen: bool,
 }

@@ -15,14 +15,16 @@
 #![deny(missing_docs)]
 
 mod access;
+mod flow;
 mod record;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use skep_isa::Insn;
 
 pub use access::{Arms, Call, MapRef, Passed, Region, Span};
+pub use flow::{Frame, Pointer, Target, Value, Values};
 pub(crate) use record::{Note, Recorder, region};
 
 use crate::env::{Counts, Env};
@@ -157,6 +159,7 @@ impl<'a> FactsAt<'a> {
 pub struct Verified {
     task: Arc<Task>,
     facts: Arc<Facts>,
+    values: Arc<OnceLock<Values>>,
     counts: Counts,
 }
 
@@ -169,9 +172,12 @@ impl Verified {
         let mut kept = Kept { record: true, ..Kept::default() };
         let outcome = crate::decide(&task, &mut kept);
         match (outcome.verdict, kept.facts) {
-            (Verdict::Accept, Some(facts)) => {
-                Ok(Self { task: Arc::new(task), facts: Arc::new(facts), counts: outcome.counts })
-            }
+            (Verdict::Accept, Some(facts)) => Ok(Self {
+                task: Arc::new(task),
+                facts: Arc::new(facts),
+                values: Arc::default(),
+                counts: outcome.counts,
+            }),
             (verdict, _) => Err(Outcome { verdict, counts: outcome.counts }),
         }
     }
@@ -184,6 +190,11 @@ impl Verified {
     /// What was proven.
     pub fn facts(&self) -> &Arc<Facts> {
         &self.facts
+    }
+
+    /// What its registers and stack slots hold, instruction by instruction: worked out when first asked for.
+    pub fn values(&self) -> &Values {
+        self.values.get_or_init(|| Values::new(&self.task, &self.facts))
     }
 
     /// What verifying it cost.

@@ -3,6 +3,7 @@
 //! One note a slot, joined over every visit. Nothing is noted unless somebody asks for facts.
 
 use super::access::{Arms, Call, MapRef, Passed, Region, Span};
+use super::flow::Value;
 use crate::state::{Flags, Kind, Reg};
 
 /// What was seen of one slot.
@@ -87,16 +88,24 @@ impl Recorder {
     }
 
     /// A helper was called, with this map and this constant key.
-    pub(crate) fn called(&mut self, pc: usize, map: Option<u32>, key: Option<u64>, finds: bool) {
+    pub(crate) fn called(
+        &mut self,
+        pc: usize,
+        map: Option<u32>,
+        key: Option<u64>,
+        finds: bool,
+        result: Value,
+    ) {
         let c = self.call(pc);
         let map = map.map(MapRef);
         if !c.seen {
-            (c.map, c.key, c.finds, c.seen) = (map, key, finds, true);
+            (c.map, c.key, c.finds, c.result, c.seen) = (map, key, finds, Some(result), true);
             return;
         }
         c.map = c.map.filter(|_| c.map == map);
         c.key = c.key.filter(|_| c.key == key);
         c.finds &= finds;
+        c.result = c.result.map(|r| r.join(&result));
     }
 
     /// A conditional jump goes these ways.

@@ -105,6 +105,22 @@ impl Scalar {
             && self.s32_max >= inner.s32_max
     }
 
+    /// The least that holds both, part by part.
+    #[must_use]
+    pub(crate) fn union(&self, b: &Self) -> Self {
+        Self {
+            var: self.var.union(b.var),
+            smin: self.smin.min(b.smin),
+            smax: self.smax.max(b.smax),
+            umin: self.umin.min(b.umin),
+            umax: self.umax.max(b.umax),
+            s32_min: self.s32_min.min(b.s32_min),
+            s32_max: self.s32_max.max(b.s32_max),
+            u32_min: self.u32_min.min(b.u32_min),
+            u32_max: self.u32_max.max(b.u32_max),
+        }
+    }
+
     /// Forgets the 64-bit ranges, not the bits.
     pub(crate) const fn unbound64(&mut self) {
         self.smin = i64::MIN;
