@@ -90,6 +90,11 @@ impl Live {
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no program `{name}` is loaded")))
     }
 
+    /// Whether a program was compiled without the checks that the verifier proved to be needless.
+    pub fn is_proved(&self, prog: &str) -> bool {
+        self.programs.iter().any(|p| p.name == prog && p.image.is_proved())
+    }
+
     /// Runs a program on what has been laid.
     fn enter(&mut self, program: usize, entry: Entry) -> Result<u64, Error> {
         let loaded = &self.programs[program];

@@ -12,15 +12,17 @@ use skep_btf::Kind;
 use skep_btf::core::Solver;
 use skep_isa::{Endian, Insn};
 use skep_object::{ExternKind, InitialRef, MapOrigin, MapSpec, Program, RelocTarget, Spec};
-use skep_vm::{Engine, Image, Memory, MemoryError, Options, Protection, RegionId, map_handle};
+use skep_verifier::TaskOptions;
+use skep_vm::{BoundMap, Engine, Image, Memory, MemoryError, Options, Protection, map_handle};
 
 use crate::core::Core;
 use crate::env::{Env, LiveMap, Packet, Rng};
 use crate::events::Events;
-use crate::helper::Resolver;
+use crate::helper::{Context, Resolver};
 use crate::hook;
 use crate::live::{Kind as RunKind, Live, Loaded, Regions};
 use crate::map::{self, Shape, attr};
+use crate::proof;
 use crate::world::World;
 
 /// What regions besides maps may take.
@@ -62,7 +64,7 @@ pub(crate) fn load(world: &World, spec: &Spec, options: &LoadOptions) -> Result<
     let mut core = Core::new(env, memory);
     fill_refs(spec, &mut core)?;
     let mut programs = Vec::new();
-    let mut compiler = Compiler::new(world, spec, &core.env.maps);
+    let mut compiler = Compiler::new(world, spec, &core.env.maps, &regions);
     for index in chosen {
         let program = compiler.compile(&spec.programs[index], options)?;
         core.env.programs[index] = Some(Arc::clone(&program.image));
@@ -267,8 +269,11 @@ fn fill_refs(spec: &Spec, core: &mut Core) -> Result<(), Error> {
 
 /// Resolves and compiles programs of one object.
 struct Compiler<'a> {
+    world: &'a World,
     spec: &'a Spec,
-    regions: Vec<RegionId>,
+    maps: Vec<BoundMap>,
+    live: &'a [LiveMap],
+    contexts: &'a Regions,
     solver: Option<Solver<'a>>,
     socket_layer: crate::world::Layer,
     engine: Engine,
@@ -278,12 +283,15 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(world: &'a World, spec: &'a Spec, maps: &[LiveMap]) -> Self {
+    fn new(world: &'a World, spec: &'a Spec, live: &'a [LiveMap], contexts: &'a Regions) -> Self {
         let solver =
             spec.btf.as_ref().map(|local| Solver::new(local, world.target_btf.as_deref().unwrap_or(local)));
         Self {
+            world,
             spec,
-            regions: maps.iter().map(|m| m.region).collect(),
+            maps: live.iter().enumerate().map(|(i, m)| proof::place(i, m, world.cpu)).collect(),
+            live,
+            contexts,
             solver,
             socket_layer: world.socket_layer,
             engine: world.engine,
@@ -294,6 +302,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn compile(&mut self, program: &Program, options: &LoadOptions) -> Result<Loaded, Error> {
+        let original = program;
         let mut program = program.clone();
         let prog_type = options.prog_types.get(&program.name).copied().or(program.prog_type);
         if let Some(solver) = &mut self.solver {
@@ -311,7 +320,9 @@ impl<'a> Compiler<'a> {
             observe: self.observe,
             ..Options::default()
         };
-        let image = Image::new(&program.insns, &imports, &image_options).map_err(|e| {
+        let proved = self.proved(original, prog_type, kind, &program.insns, &imports, &image_options);
+        let made = proved.map_or_else(|| Image::new(&program.insns, &imports, &image_options), Ok);
+        let image = made.map_err(|e| {
             let message = format!("program `{}`: {e}", program.name);
             Error::new(ErrorKind::Rejected, message).at(&program.name, e.slot())
         })?;
@@ -319,12 +330,42 @@ impl<'a> Compiler<'a> {
         Ok(Loaded { name: program.name, kind, prog_type, image: Arc::new(image), poisoned })
     }
 
+    /// The program without needless checks, if there is a proof and it is wanted.
+    fn proved(
+        &self,
+        program: &Program,
+        prog_type: Option<ProgType>,
+        kind: RunKind,
+        insns: &[Insn],
+        imports: &Resolver<'_>,
+        options: &Options,
+    ) -> Option<Image> {
+        if !self.world.proofs || self.engine != Engine::Jit || self.observe {
+            return None;
+        }
+        let verified = proof::prove(
+            self.world,
+            self.spec,
+            program,
+            TaskOptions { prog_type, ..TaskOptions::default() },
+        )?;
+        if !proof::same_shapes(&verified, self.spec, self.live) {
+            return None;
+        }
+        let context = match kind.context() {
+            Context::Xdp => Some((self.contexts.xdp, hook::xdp::CTX_LEN as u32)),
+            Context::Skb => Some((self.contexts.skb, hook::skb::CTX_LEN as u32)),
+            Context::Any => None,
+        };
+        proof::compile(insns, imports, options, &verified, &self.maps, context).ok()
+    }
+
     fn resolve(&self, program: &mut Program, slot: usize, target: &RelocTarget) -> Result<(), Error> {
         let address = match *target {
             RelocTarget::Map(map) => map_handle(map as u32),
             RelocTarget::MapValue { map, offset } => {
-                let region = self.regions.get(map).ok_or_else(|| dangling(program, slot))?;
-                region.base() + u64::from(offset)
+                let place = self.maps.get(map).ok_or_else(|| dangling(program, slot))?;
+                place.region.base() + u64::from(offset)
             }
             RelocTarget::Func(_) => return Ok(()),
             RelocTarget::Extern(index) => return self.resolve_extern(program, slot, index),

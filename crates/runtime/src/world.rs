@@ -91,6 +91,7 @@ pub struct World {
     pub(crate) budget: u64,
     pub(crate) memory: usize,
     pub(crate) engine: Engine,
+    pub(crate) proofs: bool,
     pub(crate) observer: Option<Observer>,
 }
 
@@ -129,6 +130,7 @@ impl World {
             budget: DEFAULT_BUDGET,
             memory: DEFAULT_MEMORY,
             engine: Engine::default(),
+            proofs: false,
             observer: None,
         }
     }
@@ -154,6 +156,9 @@ impl World {
         memory: usize;
         /// Sets what runs programs: the interpreter at first. The results are the same.
         engine: Engine;
+        /// Sets whether programs are verified first, and machine code leaves out the checks that were proved to be needless.
+        /// Programs without a proof keep all of theirs.
+        proofs: bool;
     }
 
     /// Sets how many CPUs there are (at least one), and which of them runs programs.

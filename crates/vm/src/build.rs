@@ -17,6 +17,7 @@ use crate::memory::{RegionId, function_address};
 use crate::ops::reach;
 use crate::ops::select::{self, Condition, Wide};
 use crate::ops::{flow, fuse};
+use crate::proof::Binding;
 
 /// Branches over more slots than this are laid out with a long jump behind them: cells may be twice as many as
 /// slots, and a few more.
@@ -151,8 +152,13 @@ impl Plan {
 }
 
 /// Compiles a program to machine code.
-pub(crate) fn native(plan: &Plan, ops: &[(usize, Op)]) -> Result<Native, NoNative> {
-    Native::new(&Source { plan, ops })
+pub(crate) fn native(
+    plan: &Plan,
+    ops: &[(usize, Op)],
+    imports: &dyn Imports,
+    binding: Option<&Binding<'_>>,
+) -> Result<Native, NoNative> {
+    Native::new(&Source { plan, ops, imports, binding })
 }
 
 /// Makes the cells.

@@ -28,6 +28,9 @@ pub struct Step<'a> {
     pub image: &'a Image,
 }
 
+/// A helper that needs nothing but its arguments, and does not fail: compiled code calls it directly.
+pub type Plain = extern "C" fn(u64, u64, u64, u64, u64) -> u64;
+
 /// Resolves what a program names to the embedder's indices.
 pub trait Imports {
     /// The index of a helper by its number, if there is one.
@@ -36,6 +39,12 @@ pub trait Imports {
     /// The index of a kfunc by its BTF id and module, if there is one.
     fn kfunc(&self, btf_id: i32, module: i16) -> Option<u32> {
         let _ = (btf_id, module);
+        None
+    }
+
+    /// The function behind an index, if it is a plain one. It must do what [`Host::call`] does with that index.
+    fn plain(&self, index: u32) -> Option<Plain> {
+        let _ = index;
         None
     }
 }

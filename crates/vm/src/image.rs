@@ -13,6 +13,7 @@ use crate::code::{Cells, Code};
 use crate::host::Imports;
 use crate::jit::{Native, NoNative};
 use crate::memory::RegionId;
+use crate::proof::{Binding, Unbound};
 
 /// What to do with a call of something that the embedder does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -65,6 +66,7 @@ pub(crate) enum ErrorKind {
     Unresolved { slot: usize },
     TooLong,
     Native(NoNative),
+    Unbound(Unbound),
 }
 
 impl ImageError {
@@ -74,7 +76,7 @@ impl ImageError {
             ErrorKind::Structure(e) => e.slot(),
             ErrorKind::Helper { slot, .. } | ErrorKind::Kfunc { slot, .. } => *slot,
             ErrorKind::Unresolved { slot } => *slot,
-            ErrorKind::TooLong | ErrorKind::Native(_) => 0,
+            ErrorKind::TooLong | ErrorKind::Native(_) | ErrorKind::Unbound(_) => 0,
         }
     }
 
@@ -112,6 +114,7 @@ impl std::fmt::Display for ImageError {
                 write!(f, "slot {slot}: wide load names a map or symbol that the loader did not resolve")
             }
             ErrorKind::Native(why) => why.fmt(f),
+            ErrorKind::Unbound(why) => write!(f, "the proof is not about this program: {why}"),
             ErrorKind::TooLong => write!(f, "program is longer than {} slots", Image::MAX_SLOTS),
         }
     }
@@ -126,6 +129,9 @@ pub struct Image {
     plan: Plan,
     /// The same as machine code, which is about these very cells.
     pub(crate) native: Option<Native>,
+    /// What r1 has to be at entry, where checks of the context were left out.
+    context: Option<u64>,
+    proved: bool,
     name: Arc<str>,
 }
 
@@ -148,6 +154,37 @@ impl Image {
     /// # Errors
     /// The structure is wrong ([`skep_isa::validate()`]), a callee is missing, or a name is unresolved.
     pub fn new(insns: &[Insn], imports: &dyn Imports, options: &Options) -> Result<Self, ImageError> {
+        Self::build(insns, imports, options, None)
+    }
+
+    /// Compiles a program that the verifier has accepted. Machine code leaves out the checks that were proved to be
+    /// needless; in everything else it is what [`Image::new`] gives. The interpreter checks all the same.
+    ///
+    /// # Errors
+    /// As [`Image::new`], and if the proof is about another program.
+    ///
+    /// # Safety
+    /// Whoever runs the image keeps the verifier's word: the [`Host`](crate::Host) does with memory what the rows of its
+    /// helpers say and no more, and gives pointers to what they say; the [`Memory`](crate::Memory) is the one whose regions
+    /// the binding names, and they have the sizes of the maps and the context that were verified; the context holds
+    /// what its type's rows say, bounds of the packet among it; functions that are called back get what they were
+    /// verified for.
+    pub unsafe fn verified(
+        insns: &[Insn],
+        imports: &dyn Imports,
+        options: &Options,
+        binding: &Binding<'_>,
+    ) -> Result<Self, ImageError> {
+        binding.check(insns, options.endian).map_err(|why| ImageError(ErrorKind::Unbound(why)))?;
+        Self::build(insns, imports, options, Some(binding))
+    }
+
+    fn build(
+        insns: &[Insn],
+        imports: &dyn Imports,
+        options: &Options,
+        binding: Option<&Binding<'_>>,
+    ) -> Result<Self, ImageError> {
         if insns.len() > Self::MAX_SLOTS {
             return Err(ImageError(ErrorKind::TooLong));
         }
@@ -157,11 +194,14 @@ impl Image {
         let native = match options.engine {
             _ if options.observe => None,
             Engine::Interpreter => None,
-            Engine::Jit => {
-                Some(build::native(&plan, &ops).map_err(|why| ImageError(ErrorKind::Native(why)))?)
-            }
+            Engine::Jit => Some(
+                build::native(&plan, &ops, imports, binding)
+                    .map_err(|why| ImageError(ErrorKind::Native(why)))?,
+            ),
         };
-        let image = Self { cells, plan, native, name: options.name.as_str().into() };
+        let context = binding.and_then(|b| b.context).map(|(region, _)| region.base());
+        let proved = binding.is_some() && native.is_some();
+        let image = Self { cells, plan, native, context, proved, name: options.name.as_str().into() };
         if image.native.is_none() {
             image.cells.fill_with(|| build::emit(&image.plan, &ops));
         }
@@ -181,6 +221,16 @@ impl Image {
     /// What runs it.
     pub fn engine(&self) -> Engine {
         if self.native.is_some() { Engine::Jit } else { Engine::Interpreter }
+    }
+
+    /// Whether checks were left out that the verifier has proved to be needless.
+    pub fn is_proved(&self) -> bool {
+        self.proved
+    }
+
+    /// Whether it may be entered with this r1.
+    pub(crate) fn admits(&self, r1: u64) -> bool {
+        self.context.is_none_or(|context| context == r1)
     }
 
     /// The machine code, if it was compiled: entry and exit sequences, then the program.

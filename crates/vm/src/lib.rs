@@ -38,14 +38,16 @@ mod jit;
 mod machine;
 mod memory;
 mod ops;
+mod proof;
 mod slab;
 mod trap;
 
-pub use host::{Frame, Host, Imports, Step, Stop};
+pub use host::{Frame, Host, Imports, Plain, Step, Stop};
 pub use image::{Engine, Image, ImageError, Missing, Options};
 pub use machine::Machine;
 pub use memory::{
     FRAME_BYTES, MAX_FRAMES, Memory, MemoryError, PACKET_BASE, Protection, RegionId, function_address,
     function_slot, map_handle, map_index,
 };
+pub use proof::{Binding, BoundMap, Elements};
 pub use trap::{Fault, FaultKind, Near, Place, Trap, TrapKind};

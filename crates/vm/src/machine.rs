@@ -164,6 +164,9 @@ impl Machine {
         if image.endian() != memory.endian() {
             return Err(Trap::new(TrapKind::ByteOrder));
         }
+        if !image.admits(args[0]) {
+            return Err(Trap::host("a verified program is run on another context than it was verified for"));
+        }
         memory.start_stack();
         self.regs = [0; 16];
         self.regs[1..6].copy_from_slice(&args);
@@ -318,6 +321,9 @@ impl Machine {
         // SAFETY: `self.image` points to the running image (see `image`).
         if image.endian() != unsafe { (*self.image).endian() } {
             return Err(Trap::new(TrapKind::ByteOrder));
+        }
+        if !image.admits(self.regs[1]) {
+            return Err(Trap::host("tail call of a verified program with another context"));
         }
         self.image = Arc::as_ptr(&image);
         (self.pc, self.entry) = (image.entry(), image.entry());

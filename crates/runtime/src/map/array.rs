@@ -34,6 +34,11 @@ impl MapOps for Array {
         Ok(self.offset(key)?.ok_or(Errno::ENOENT)? + self.values.offset(cpu))
     }
 
+    fn row(&self, cpu: u32) -> Option<(u32, u32, u32)> {
+        let (first, room) = (self.values.offset(cpu), self.values.room());
+        Some((u32::try_from(first).ok()?, u32::try_from(room).ok()?, self.shape.max_entries))
+    }
+
     fn update(
         &mut self,
         slab: &mut [u8],

@@ -177,6 +177,12 @@ pub(crate) trait MapOps {
         Err(Errno::ENOENT)
     }
 
+    /// Where values lie in a row, the key being their number: offset of the first that a program on `cpu` sees, distance,
+    /// how many.
+    fn row(&self, _cpu: u32) -> Option<(u32, u32, u32)> {
+        None
+    }
+
     /// The element at or after a cursor that begins at 0, for `bpf_for_each_map_elem`.
     fn element(&self, _slab: &[u8], _cursor: &mut u64, _cpu: u32) -> Result<Option<Element>, Errno> {
         Err(Errno::EINVAL)

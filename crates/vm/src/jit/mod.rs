@@ -6,8 +6,8 @@
 //! mapped one to one.
 //!
 //! Only Unix on x86-64 has it. Elsewhere, and under `--cfg skep_portable`, [`Native`] has no values, and asking for
-//! one is an error that says so. Facts that a verifier has proved are not used: a mode without checks would be
-//! another way of reaching memory and nothing else.
+//! one is an error that says so. Where a verifier has proved that
+//! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 mod x86;

@@ -28,6 +28,10 @@ impl Compiler<'_> {
             return Rm::Sum(CAGE, RBP, off.into());
         }
         let reg = host(base);
+        let proved = self.is_proved(want.size);
+        if proved && !(want.aligned && align != 0) {
+            return Rm::Sum(CAGE, reg, off.into());
+        }
         let retry = self.asm.here();
         match off {
             0 => self.asm.mov(R10, reg),
@@ -36,6 +40,9 @@ impl Compiler<'_> {
         if want.aligned && align != 0 {
             self.asm.mi(TEST_MI, W::D, R10, align);
             self.bail_if(CC_NE);
+        }
+        if proved {
+            return Rm::Sum(CAGE, reg, off.into());
         }
         let (gate, bits) = (base.index(), log2(want.size));
         self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_start(gate)));

@@ -29,12 +29,17 @@ use super::encode::*;
 use super::layout;
 use super::thunks::{self, Thunks};
 use crate::build::Plan;
+use crate::host::{Imports, Plain};
 use crate::memory::function_address;
+use crate::proof::{Binding, Lookup};
 
 /// What compilation reads.
 pub(crate) struct Source<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) ops: &'a [(usize, Op)],
+    pub(crate) imports: &'a dyn Imports,
+    /// What the verifier has proved.
+    pub(crate) binding: Option<&'a Binding<'a>>,
 }
 
 /// A call of a subprogram.
@@ -102,7 +107,8 @@ pub(crate) struct Compiler<'a> {
     sites: Vec<Site>,
     saves: [bool; 4],
     uses_may_goto: bool,
-    /// The cell of the instruction at hand.
+    /// The slot and the cell of the instruction at hand.
+    slot: usize,
     cell: u32,
 }
 
@@ -122,9 +128,11 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         sites: Vec::new(),
         saves: std::array::from_fn(|i| writes(6 + i)),
         uses_may_goto: source.ops.iter().any(|(_, op)| matches!(op, Op::MayGoto { .. })),
+        slot: 0,
         cell: 0,
     };
     for (slot, op) in source.ops {
+        c.slot = *slot;
         c.cell = source.plan.cell_of[*slot];
         c.entries[c.cell as usize] = c.asm.here() as u32;
         c.op(*slot, op);
@@ -339,11 +347,60 @@ impl Compiler<'_> {
         if let CallTarget::Subprog(off) = target {
             return self.subprogram(self.cell_at(slot, off));
         }
+        if let CallTarget::Helper(id) = target
+            && let Some(lookup) = self.source.binding.and_then(|b| b.lookup(slot, id))
+        {
+            return self.lookup(lookup);
+        }
         match self.source.plan.host_call(self.cell) {
-            Some(index) => self.call_out(u64::from(self.cell) | u64::from(index) << 32, self.thunks.helper),
+            Some(index) => match self.source.imports.plain(index) {
+                Some(function) => self.call_plain(function),
+                None => {
+                    // The verifier lets nobody read r1 to r5 after a call.
+                    let proved = self.source.binding.is_some();
+                    let thunk = if proved { self.thunks.proved_helper } else { self.thunks.helper };
+                    self.call_out(u64::from(self.cell) | u64::from(index) << 32, thunk);
+                }
+            },
             // Through a register, or what the embedder does not have: the interpreter looks, or traps.
             None => self.bail(),
         }
+    }
+
+    /// Calls a function of the embedder's that needs nothing but its arguments, which are where it wants them.
+    fn call_plain(&mut self, function: Plain) {
+        let proved = self.source.binding.is_some();
+        let kept: &[Gpr] = if proved { &[BUDGET] } else { &[RDI, RSI, RDX, RCX, R8, BUDGET, R11] };
+        kept.iter().for_each(|reg| self.asm.push(*reg));
+        self.asm.constant(R11, function as usize as u64);
+        self.asm.m(CALL_M, W::D, R11);
+        kept.iter().rev().for_each(|reg| self.asm.pop(*reg));
+    }
+
+    /// `bpf_map_lookup_elem` of an array.
+    fn lookup(&mut self, lookup: Lookup) {
+        match lookup {
+            Lookup::Known(address) => self.asm.constant(RAX, address),
+            Lookup::At { first, count, room } => {
+                self.asm.rm(MOV_RM, W::D, R10, Rm::Sum(CAGE, RSI, 0));
+                self.asm.constant(RAX, 0);
+                self.asm.mi(CMP_MI, W::D, R10, count);
+                let outside = self.asm.skip_if(CC_AE);
+                self.asm.constant(RAX, first);
+                if room & (room - 1) == 0 {
+                    self.asm.mi8(SHL_I, W::Q, R10, room.trailing_zeros() as u8);
+                } else {
+                    self.asm.imul_imm(W::Q, R10, R10, room);
+                }
+                self.asm.rm(ADD_MR, W::Q, R10, RAX);
+                self.asm.land(outside);
+            }
+        }
+    }
+
+    /// Whether the verifier has proved that an access of this instruction is inside.
+    pub(crate) fn is_proved(&self, size: Size) -> bool {
+        self.source.binding.is_some_and(|b| b.allows(self.slot, size.bytes()))
     }
 
     fn subprogram(&mut self, target: u32) {

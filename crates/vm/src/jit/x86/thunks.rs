@@ -21,6 +21,8 @@ pub(crate) struct Thunks {
     pub(crate) open: usize,
     /// Called with the cell of a helper call in r10.
     pub(crate) helper: usize,
+    /// The same where nobody reads r1 to r5 afterwards.
+    pub(crate) proved_helper: usize,
     /// Called with the cell of a packet load in r10.
     pub(crate) packet: usize,
 }
@@ -32,11 +34,12 @@ pub(crate) fn emit(a: &mut Asm) -> Thunks {
     let (leave, deopt) = leave(a);
     let bail = bail(a, deopt);
     let enter = enter(a, leave, bail);
-    let miss = call_out(a, deopt, run::miss as *const () as u64);
-    let open = call_out(a, deopt, run::open as *const () as u64);
-    let helper = call_out(a, deopt, run::helper as *const () as u64);
-    let packet = call_out(a, deopt, run::packet as *const () as u64);
-    Thunks { enter, bail, miss, open, helper, packet }
+    let miss = call_out(a, deopt, run::miss as *const () as u64, 6);
+    let open = call_out(a, deopt, run::open as *const () as u64, 6);
+    let helper = call_out(a, deopt, run::helper as *const () as u64, 6);
+    let proved_helper = call_out(a, deopt, run::helper as *const () as u64, 1);
+    let packet = call_out(a, deopt, run::packet as *const () as u64, 6);
+    Thunks { enter, bail, miss, open, helper, proved_helper, packet }
 }
 
 /// Enters the code in rsi with registers from the machine in rdi, the cage's base in rdx; and what happens when
@@ -118,8 +121,9 @@ fn bail(a: &mut Asm, deopt: usize) -> usize {
     start
 }
 
-/// A call of `fn(machine, memory, word in r10) -> Answer`. The registers are in the machine meanwhile.
-fn call_out(a: &mut Asm, deopt: usize, function: u64) -> usize {
+/// A call of `fn(machine, memory, word in r10) -> Answer`. The registers are in the machine meanwhile; the first
+/// `back` of them come back.
+fn call_out(a: &mut Asm, deopt: usize, function: u64, back: usize) -> usize {
     let start = a.here();
     a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::MACHINE));
     spill(a);
@@ -134,7 +138,7 @@ fn call_out(a: &mut Asm, deopt: usize, function: u64) -> usize {
     a.mov(CAGE, RDX);
     a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::MACHINE));
     // r6 to r10 are in registers that the callee has kept.
-    for (n, host) in HOST.iter().enumerate().take(6) {
+    for (n, host) in HOST.iter().enumerate().take(back) {
         a.rm(MOV_RM, W::Q, *host, Rm::Mem(R11, layout::reg(n)));
     }
     a.rm(MOV_RM, W::Q, BUDGET, Rm::Mem(R11, layout::FUEL));
