@@ -32,6 +32,7 @@ const XDP_STORE_BYTES: i32 = 190;
 /// Fields of `xdp_md` and `__sk_buff` that both worlds fill alike, and those that may be written.
 const XDP_FIELDS: [i16; 2] = [12, 16];
 const SKB_FIELDS: [i16; 18] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 164];
+const SKB_TC_INDEX: i16 = 44;
 const SKB_WRITABLE: [i16; 8] = [8, 32, 44, 48, 52, 56, 60, 64];
 
 impl Writer {
@@ -136,6 +137,10 @@ impl Writer {
         let skb = self.prog_type == ProgType::SCHED_CLS;
         if skb && self.rng.one_in(3) {
             let (off, src) = (self.rng.pick(&SKB_WRITABLE), self.any());
+            if off == SKB_TC_INDEX {
+                // Of which Linux keeps 16 bits: docs/differences.md.
+                self.push(op::and_imm(src, 0xffff));
+            }
             self.push(Insn { opcode: 0x63, dst: 6, src, off, imm: 0 });
             return;
         }

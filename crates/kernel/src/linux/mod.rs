@@ -6,6 +6,7 @@ mod binary;
 pub mod cpus;
 mod error;
 mod events;
+pub mod feature;
 mod live;
 mod load;
 mod log;

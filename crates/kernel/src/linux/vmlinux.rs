@@ -49,7 +49,16 @@ impl Vmlinux {
 
     /// A configuration value as `.config` spells it, from `/proc/config.gz` or `/boot`.
     pub(super) fn config(&self, name: &str) -> Option<&str> {
-        self.config.get_or_init(|| parse_config(&read_config())).get(name).map(String::as_str)
+        self.all_config().get(name).map(String::as_str)
+    }
+
+    /// Whether the configuration can be read at all.
+    pub(super) fn has_config(&self) -> bool {
+        !self.all_config().is_empty()
+    }
+
+    fn all_config(&self) -> &BTreeMap<String, String> {
+        self.config.get_or_init(|| parse_config(&read_config()))
     }
 
     /// Whether the kernel was built with an option; `None` where it does not show its configuration.

@@ -5,6 +5,7 @@ pub mod btf;
 mod call;
 pub mod caps;
 pub mod cgroup;
+pub mod commands;
 pub mod cpu;
 pub mod hooked;
 pub mod info;
