@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Btf(cmd::btf::Args),
     Filter(cmd::filter::Args),
     Seccomp(cmd::seccomp::Args),
+    Feature(cmd::feature::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
     Conformance(cmd::conformance::Args),

@@ -10,6 +10,7 @@ pub(crate) mod conformance;
 pub(crate) mod detach;
 pub(crate) mod disasm;
 pub(crate) mod explain;
+pub(crate) mod feature;
 pub(crate) mod filter;
 pub(crate) mod info;
 pub(crate) mod load;

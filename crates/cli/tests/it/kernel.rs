@@ -82,3 +82,20 @@ fn a_refused_program_shows_the_point_of_the_log() {
     assert!(first.contains("R9 !read_ok"), "{said}");
     assert!(said.contains("0: (bf) r0 = r9"), "{said}");
 }
+
+#[test]
+fn features_are_told_as_the_schema_says() {
+    if !kernel() {
+        return;
+    }
+    let path = root().join("docs/schema/skep.feature-1.schema.json");
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("is there")).expect("JSON");
+    let json = skep(&["feature", "probe", "kernel", "--json"]).json();
+    assert_eq!(violations(&schema, &json), Vec::<String>::new());
+    let xdp = json["prog_types"].as_array().into_iter().flatten().find(|f| f["name"] == "xdp");
+    assert_eq!(xdp.map(|f| &f["state"]), Some(&json!("available")));
+    let only = skep(&["feature", "--only", "map-types", "--json"]).json();
+    assert!(only["prog_types"].is_null() && only["map_types"].is_array());
+    assert!(skep(&["feature", "probe", "moon"]).fails(2).contains("unknown probe `probe moon`"));
+}

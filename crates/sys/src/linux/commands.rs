@@ -23,7 +23,7 @@ const DESCRIPTORS: &[(Cmd, usize)] = &[
     (Cmd::MAP_UPDATE_ELEM, 0),
     (Cmd::MAP_DELETE_ELEM, 0),
     (Cmd::MAP_GET_NEXT_KEY, 0),
-    (Cmd::PROG_TEST_RUN, 1),
+    (Cmd::PROG_TEST_RUN, 0),
     (Cmd::OBJ_GET_INFO_BY_FD, 0),
     (Cmd::MAP_LOOKUP_AND_DELETE_ELEM, 0),
     (Cmd::MAP_FREEZE, 0),

@@ -21,8 +21,13 @@ pub struct Helpers {
 }
 
 /// What the verifier says of a helper that a program may not call.
-const REFUSED: [&str; 4] =
-    ["program of this type cannot use helper", "unknown func", "invalid func", "cannot call"];
+const REFUSED: [&str; 5] = [
+    "program of this type cannot use helper",
+    "unknown func",
+    "invalid func",
+    "helper call is not allowed in probe",
+    "not supported for program type",
+];
 
 impl Prober {
     /// Every helper for every program type; attach types with the same answer are put together.

@@ -57,6 +57,8 @@ impl Prober {
                 create.vmlinux_value_type = table.0;
                 let size = self.vmlinux.btf()?.ty(table).and_then(|t| t.size());
                 create.value_size = size.ok_or("the table has no size")?;
+                let types = self.types.as_ref().ok_or("the kernel takes no BTF")?;
+                create.btf = Some((types.fd.as_fd(), 0, 0));
             }
             t if STORAGES.contains(&t) => {
                 let types = self.types.as_ref().ok_or("the kernel takes no BTF")?;

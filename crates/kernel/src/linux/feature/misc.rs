@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     Row("global_data", "addresses of map values in code", Try::Own(global_data)),
     Row("mmapable_arrays", "arrays that userspace maps into memory", Try::Map(mmapable)),
     Row("map_batch", "many elements in one call", Try::Own(batch)),
-    Row("btf_vmlinux", "the kernel's own types", Try::Own(|p| btf_of_kernel(p))),
+    Row("btf_vmlinux", "the kernel's own types", Try::Own(btf_of_kernel)),
     Row("btf_datasec", "BTF: variables and sections", Try::Btf(datasec)),
     Row("btf_func_global", "BTF: linkage of functions", Try::Btf(global_func)),
     Row("btf_float", "BTF: floating point", Try::Btf(|b, _| _ = b.float("float", 4))),

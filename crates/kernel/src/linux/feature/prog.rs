@@ -23,6 +23,9 @@ const TARGETS: &[(ProgType, AttachType, Kind, &str)] = &[
 /// The table that a struct_ops program is tried in, and its member.
 const TABLE: (&str, &str) = ("tcp_congestion_ops", "init");
 
+/// `BPF_F_SLEEPABLE`, without which no syscall program is loaded.
+const SLEEPABLE: u32 = 1 << 4;
+
 pub(super) const EXIT: Insn = Insn { opcode: 0x95, dst: 0, src: 0, off: 0, imm: 0 };
 
 /// `r0 = value`
@@ -92,6 +95,9 @@ impl Prober {
             log_level,
             ..LoadAttr::default()
         };
+        if prog_type == ProgType::SYSCALL {
+            attr.flags = SLEEPABLE;
+        }
         let (base, infos);
         if let Some((_, _, kind, name)) =
             TARGETS.iter().find(|(t, a, ..)| (*t, *a) == (prog_type, attach_type))

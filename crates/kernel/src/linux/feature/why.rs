@@ -88,7 +88,10 @@ pub(super) fn likely(vmlinux: &Vmlinux, errno: Errno, config: Option<&str>) -> S
         return format!("{option} is not set");
     }
     match errno {
-        Errno::EPERM | Errno::EACCES => "refused although the rights are there".into(),
+        Errno::EPERM | Errno::EACCES => {
+            "refused although the rights are there: by a policy of this machine, such as lockdown or an LSM"
+                .into()
+        }
         Errno::EOPNOTSUPP | Errno::ENOTSUPP => "the kernel knows it and was built without it".into(),
         Errno::EINVAL => "not known to this kernel, or not built in".into(),
         Errno::E2BIG => "newer than this kernel".into(),
