@@ -222,6 +222,15 @@ pub enum Event {
         /// Its bytes.
         data: Vec<u8>,
     },
+    /// Records of a perf event array that found no room, between those before and behind it.
+    Lost {
+        /// The map's name.
+        map: String,
+        /// CPU that emitted them.
+        cpu: u32,
+        /// How many.
+        count: u64,
+    },
     /// A line of bpf_trace_printk.
     Trace(String),
     /// A copy of the packet that bpf_clone_redirect sent.

@@ -24,6 +24,7 @@ fn cost(event: &Event) -> usize {
             Event::Record { data, .. } => data.len(),
             Event::Trace(line) => line.len(),
             Event::Clone { packet, .. } => packet.len(),
+            Event::Lost { .. } => 0,
         }
 }
 

@@ -57,7 +57,10 @@ impl Consumers {
                 PerfRecord::Sample(data) => {
                     out.push(Event::Record { map: map.clone(), cpu: *cpu, data: data.to_vec() });
                 }
-                PerfRecord::Lost(n) => self.lost += n,
+                PerfRecord::Lost(count) => {
+                    self.lost += count;
+                    out.push(Event::Lost { map: map.clone(), cpu: *cpu, count });
+                }
             });
         }
         out

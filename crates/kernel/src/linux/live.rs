@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use skep_abi::{AttachType, MapType, ProgType};
 use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
 use skep_btf::Btf;
+use skep_sys::user_ring::UserRing;
 use skep_sys::{Cap, Errno, info, link, pin};
 
 use super::error::refused;
@@ -174,6 +175,22 @@ impl Live {
     /// Records of markers' arguments that were written so far.
     pub(super) fn usdt_records(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.usdt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The producer of a user ring buffer, from which programs take what is put in. A map has one at a time.
+    ///
+    /// # Errors
+    /// If there is no such map, or it is of another type.
+    pub fn user_ring(&self, map: &str) -> Result<UserRing, Error> {
+        let found = self.live_map(map);
+        let found = found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no map `{map}`")))?;
+        UserRing::new(&found.map).map_err(|e| match e {
+            Errno::EINVAL => {
+                let message = format!("map `{map}` is {}, no user ring buffer", found.spec.map_type);
+                Error::new(ErrorKind::Invalid, message)
+            }
+            e => refused(&format!("map `{map}`: writing to it"), e, &[Cap::BPF]),
+        })
     }
 
     /// How many samples perf buffers had no room for so far, of those that were taken or looked for.

@@ -218,6 +218,7 @@ fn plain_hex(bytes: &[u8]) -> String {
 fn spell_event(event: &Event) -> [String; 2] {
     match event {
         Event::Record { map, data, .. } => [map.clone(), plain_hex(data)],
+        Event::Lost { map, count, .. } => [map.clone(), format!("lost {count}")],
         Event::Trace(line) => ["trace".into(), line.clone()],
         Event::Clone { packet, .. } => ["clone".into(), plain_hex(packet)],
     }

@@ -27,6 +27,8 @@ pub(super) struct Tally {
     pub(super) traced: u64,
     pub(super) records: Vec<Value>,
     pub(super) records_by_map: BTreeMap<String, u64>,
+    /// Records that found no room.
+    pub(super) lost: u64,
     runs: u128,
     nanoseconds: u128,
 }
@@ -81,6 +83,7 @@ impl Tally {
                         self.trace.push(line.trim_end().to_owned());
                     }
                 }
+                Event::Lost { count, .. } => self.lost += count,
                 Event::Clone { ifindex, .. } => {
                     *self.redirects.entry(format!("interface {ifindex}, a copy")).or_default() += 1;
                 }
