@@ -73,9 +73,21 @@ pub(super) fn pair(first: u32, second: u32) -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// The other way: the two 32-bit fields that lie in a word, in the order of memory.
+pub(super) fn unpair(word: u64) -> (u32, u32) {
+    let bytes = word.to_ne_bytes();
+    let [a, b, c, d, e, f, g, h] = bytes;
+    (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{name, text};
+    use super::{name, pair, text, unpair};
+
+    #[test]
+    fn halves_of_words_come_back() {
+        assert_eq!(unpair(pair(7, u32::MAX)), (7, u32::MAX));
+    }
 
     #[test]
     fn names_are_cut_and_cleaned() {

@@ -2,10 +2,10 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use skep_abi::{Cmd, LinkType};
+use skep_abi::Cmd;
 
 use super::attr::{BtfInfo, GetId, Info, LinkInfo, MapInfo, Plain, ProgInfo};
-use super::call::{address_mut, bpf, bpf_fd, number, pair, text};
+use super::call::{address_mut, bpf, bpf_fd, number, text};
 use crate::Errno;
 
 /// Kinds of object that have ids.
@@ -28,6 +28,20 @@ impl Object {
             Self::Map => Cmd::MAP_GET_NEXT_ID,
             Self::Btf => Cmd::BTF_GET_NEXT_ID,
             Self::Link => Cmd::LINK_GET_NEXT_ID,
+        }
+    }
+
+    /// The kind that a name in `/proc/PID/fd` stands for.
+    pub fn of_file(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("anon_inode:")?;
+        let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+        match name {
+            "bpf-prog" => Some(Self::Prog),
+            "bpf-map" => Some(Self::Map),
+            "btf" => Some(Self::Btf),
+            // The kernel uses both.
+            "bpf_link" | "bpf-link" => Some(Self::Link),
+            _ => None,
         }
     }
 
@@ -64,7 +78,15 @@ pub fn ids(object: Object) -> Result<Vec<u32>, Errno> {
 /// # Errors
 /// `ENOENT` if it is gone, `EPERM` without CAP_SYS_ADMIN.
 pub fn fd_by_id(object: Object, id: u32) -> Result<OwnedFd, Errno> {
-    let mut attr = GetId { start_id: id, ..GetId::default() };
+    fd_by_id_with(object, id, 0)
+}
+
+/// As [`fd_by_id`], for maps with `BPF_F_RDONLY` or `BPF_F_WRONLY`.
+///
+/// # Errors
+/// As for [`fd_by_id`]; `EINVAL` for flags of other objects.
+pub fn fd_by_id_with(object: Object, id: u32, open_flags: u32) -> Result<OwnedFd, Errno> {
+    let mut attr = GetId { start_id: id, open_flags, ..GetId::default() };
     // SAFETY: the attribute holds no pointer; the command gives a descriptor.
     unsafe { bpf_fd(object.open(), &mut attr) }
 }
@@ -73,7 +95,7 @@ pub fn fd_by_id(object: Object, id: u32) -> Result<OwnedFd, Errno> {
 ///
 /// # Safety
 /// Every pointer in `info` is zero or points to live memory of the length that goes with it.
-unsafe fn describe<I: Plain>(fd: BorrowedFd<'_>, info: &mut I) -> Result<(), Errno> {
+pub(super) unsafe fn describe<I: Plain>(fd: BorrowedFd<'_>, info: &mut I) -> Result<(), Errno> {
     let mut attr =
         Info { bpf_fd: number(fd), info_len: size_of::<I>() as u32, info: std::ptr::from_mut(info) as u64 };
     // SAFETY: `info` is plain data of the length given; the caller vouches for what it points to.
@@ -88,12 +110,19 @@ fn plain<I: Plain>(fd: BorrowedFd<'_>) -> Result<I, Errno> {
     Ok(info)
 }
 
-/// What a descriptor of a bpf object stands for (`/proc/self/fdinfo`).
-fn is(fd: BorrowedFd<'_>, what: &str) -> Result<(), Errno> {
+/// What sort of object a descriptor stands for (`/proc/self/fd`); `None` if it is no BPF object.
+///
+/// # Errors
+/// `EBADF`; `ENOENT` where proc is not mounted.
+pub fn kind(fd: BorrowedFd<'_>) -> Result<Option<Object>, Errno> {
     use std::os::fd::AsRawFd;
     let target = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
         .map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EBADF.0)))?;
-    if target.to_string_lossy().contains(what) { Ok(()) } else { Err(Errno::EINVAL) }
+    Ok(Object::of_file(&target.to_string_lossy()))
+}
+
+fn is(fd: BorrowedFd<'_>, object: Object) -> Result<(), Errno> {
+    if kind(fd)? == Some(object) { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 /// A map.
@@ -102,7 +131,7 @@ fn is(fd: BorrowedFd<'_>, what: &str) -> Result<(), Errno> {
 /// `EINVAL` if it is no map.
 pub fn map(fd: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     // The kernel fills in what the descriptor is; sizes are relied on, so it must be a map.
-    is(fd, "bpf-map")?;
+    is(fd, Object::Map)?;
     plain(fd)
 }
 
@@ -111,7 +140,7 @@ pub fn map(fd: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
 /// # Errors
 /// `EINVAL` if it is no program.
 pub fn prog(fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
-    is(fd, "bpf-prog")?;
+    is(fd, Object::Prog)?;
     plain(fd)
 }
 
@@ -120,7 +149,7 @@ pub fn prog(fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
 /// # Errors
 /// `EINVAL` if it is no link.
 pub fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
-    is(fd, "bpf_link")?;
+    is(fd, Object::Link)?;
     plain(fd)
 }
 
@@ -232,7 +261,7 @@ pub struct Btf {
 /// # Errors
 /// `EINVAL` if it is no BTF.
 pub fn btf(fd: BorrowedFd<'_>, bytes: bool) -> Result<Btf, Errno> {
-    is(fd, "btf")?;
+    is(fd, Object::Btf)?;
     let mut name = [0_u8; 128];
     let head: BtfInfo = plain(fd)?;
     let mut out = Btf { bytes: vec![0; if bytes { head.btf_size as usize } else { 0 }], ..Btf::default() };
@@ -256,29 +285,11 @@ pub fn btf(fd: BorrowedFd<'_>, bytes: bool) -> Result<Btf, Errno> {
 /// # Errors
 /// `EINVAL` if it is no BTF.
 pub fn btf_size(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
-    is(fd, "btf")?;
+    is(fd, Object::Btf)?;
     plain::<BtfInfo>(fd).map(|i| i.btf_size)
 }
 
 /// The name of a program or map, as text.
 pub fn name(bytes: &[u8; 16]) -> String {
     text(bytes)
-}
-
-/// A link that is known by a text: the name of a raw tracepoint or of an iterator; empty for other types.
-///
-/// # Errors
-/// `EINVAL` if it is no link.
-pub fn link_with_text(fd: BorrowedFd<'_>) -> Result<(LinkInfo, String), Errno> {
-    let mut info = link(fd)?;
-    if ![LinkType::RAW_TRACEPOINT.0, LinkType::ITER.0].contains(&info.r#type) {
-        return Ok((info, String::new()));
-    }
-    let mut bytes = [0_u8; 128];
-    (info.tail[0], info.tail[1]) = (address_mut(&mut bytes), pair(bytes.len() as u32, 0));
-    // SAFETY: links of these two types, and a descriptor's type does not change, read a pointer and its length in this
-    // place and write text of at most that length; the buffer lives for the call.
-    unsafe { describe(fd, &mut info) }?;
-    info.tail[0] = 0;
-    Ok((info, text(&bytes)))
 }

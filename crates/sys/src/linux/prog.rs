@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use skep_abi::{AttachType, Cmd, ProgType};
 use skep_isa::{Endian, Insn, bytes_from_slots};
 
-use super::attr::{Attach, ProgBindMap, ProgLoad, Query};
+use super::attr::{Attach, ProgBindMap, ProgLoad, ProgStreamRead, Query};
 use super::call::{address, address_mut, bpf, bpf_fd, length, name, number, text};
 use crate::Errno;
 
@@ -281,4 +281,30 @@ pub fn query_links(target: Target<'_>, attach_type: AttachType) -> Result<Vec<(u
 /// `EINVAL` if it is no program.
 pub fn id(prog: &OwnedFd) -> Result<u32, Errno> {
     super::info::prog(prog.as_fd()).map(|i| i.id)
+}
+
+/// What a program writes by itself (BPF_PROG_STREAM_READ_BY_FD).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// `bpf_stream_printk` to the first.
+    Stdout = 1,
+    /// To the second; what went wrong in it is there, too.
+    Stderr = 2,
+}
+
+/// Takes what a program has written to one of its streams; gives how many bytes, 0 if there is no more.
+///
+/// # Errors
+/// `EINVAL` on kernels before 6.17.
+pub fn read_stream(prog: BorrowedFd<'_>, stream: Stream, to: &mut [u8]) -> Result<usize, Errno> {
+    let mut attr = ProgStreamRead {
+        stream_buf: address_mut(to),
+        stream_buf_len: length(to)?,
+        stream_id: stream as u32,
+        prog_fd: number(prog),
+        ..ProgStreamRead::default()
+    };
+    // SAFETY: the buffer lives for the call and has the length given.
+    let read = unsafe { bpf(Cmd::PROG_STREAM_READ_BY_FD, &mut attr) }?;
+    Ok(usize::try_from(read).unwrap_or(0).min(to.len()))
 }
