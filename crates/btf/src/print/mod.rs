@@ -7,10 +7,14 @@
 //!
 //! A tree has at most 65,536 nodes and 16 more for each byte of data: a hostile type can't make more.
 
+mod bpftool;
+mod declare;
 mod json;
 mod read;
 mod text;
 
+pub use bpftool::{Form, bpftool};
+pub use declare::declaration;
 pub use read::value;
 
 /// A value, with the names that its type gives.

@@ -13,19 +13,19 @@ pub fn value<'a>(btf: &'a Btf, id: TypeId, data: &[u8], endian: Endian) -> Resul
     Reader { btf, data, endian, budget }.value(id, 0, MAX_DEPTH)
 }
 
-const NODES: usize = 65_536;
-const NODES_A_BYTE: usize = 16;
+pub(super) const NODES: usize = 65_536;
+pub(super) const NODES_A_BYTE: usize = 16;
 
-struct Reader<'a, 'd> {
-    btf: &'a Btf,
-    data: &'d [u8],
-    endian: Endian,
-    budget: usize,
+pub(super) struct Reader<'a, 'd> {
+    pub(super) btf: &'a Btf,
+    pub(super) data: &'d [u8],
+    pub(super) endian: Endian,
+    pub(super) budget: usize,
 }
 
 impl<'a, 'd> Reader<'a, 'd> {
     /// The value at byte `at`.
-    fn value(&mut self, id: TypeId, at: usize, depth: usize) -> Result<Value<'a>, BtfError> {
+    pub(super) fn value(&mut self, id: TypeId, at: usize, depth: usize) -> Result<Value<'a>, BtfError> {
         let spent = |what: &str| BtfError::new(what).in_type(id);
         self.budget = self.budget.checked_sub(1).ok_or_else(|| spent("has too many parts to print"))?;
         let depth = depth.checked_sub(1).ok_or_else(|| spent("is nested without end"))?;
@@ -56,7 +56,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         }
     }
 
-    fn bytes(&self, t: Type<'_>, at: usize, len: usize) -> Result<&'d [u8], BtfError> {
+    pub(super) fn bytes(&self, t: Type<'_>, at: usize, len: usize) -> Result<&'d [u8], BtfError> {
         at.checked_add(len).and_then(|end| self.data.get(at..end)).ok_or_else(|| {
             let have = self.data.len();
             BtfError::new(format!("{} at byte {at} lies outside the {have} bytes of data", t.kind()))
@@ -65,7 +65,7 @@ impl<'a, 'd> Reader<'a, 'd> {
     }
 
     /// An unsigned number of up to 16 bytes.
-    fn number(&self, t: Type<'_>, at: usize, size: usize) -> Result<u128, BtfError> {
+    pub(super) fn number(&self, t: Type<'_>, at: usize, size: usize) -> Result<u128, BtfError> {
         if size > 16 {
             return Err(BtfError::new(format!("{} of {size} bytes is too large", t.kind())).in_type(t.id()));
         }
@@ -94,6 +94,15 @@ impl<'a, 'd> Reader<'a, 'd> {
     /// A bitfield: `width` bits at bit `at` of the data, counted from the low end of a byte on
     /// little-endian machines and from the high end on big-endian ones.
     fn bits(&self, t: Type<'a>, at: u64, width: u32) -> Result<Value<'a>, BtfError> {
+        let raw = self.raw_bits(t, at, width)?;
+        Ok(match t.kind() {
+            Kind::Enum | Kind::Enum64 => enumeration(t, raw, width),
+            _ => integer(t, raw, width),
+        })
+    }
+
+    /// The same without a sign or a name.
+    pub(super) fn raw_bits(&self, t: Type<'a>, at: u64, width: u32) -> Result<u128, BtfError> {
         let first = usize::try_from(at / 8).unwrap_or(usize::MAX);
         let skip = (at % 8) as u32;
         let len = (skip + width).div_ceil(8);
@@ -102,11 +111,7 @@ impl<'a, 'd> Reader<'a, 'd> {
             Endian::Little => skip,
             Endian::Big => len * 8 - skip - width,
         };
-        let raw = raw.checked_shr(shift).unwrap_or(0) & mask(width);
-        Ok(match t.kind() {
-            Kind::Enum | Kind::Enum64 => enumeration(t, raw, width),
-            _ => integer(t, raw, width),
-        })
+        Ok(raw.checked_shr(shift).unwrap_or(0) & mask(width))
     }
 
     fn float(&self, t: Type<'a>, at: usize) -> Result<Value<'a>, BtfError> {
@@ -179,12 +184,12 @@ impl<'a, 'd> Reader<'a, 'd> {
     }
 }
 
-fn mask(width: u32) -> u128 {
+pub(super) fn mask(width: u32) -> u128 {
     if width >= 128 { u128::MAX } else { (1 << width) - 1 }
 }
 
 /// `raw` as a signed number of `width` bits.
-fn sign_extend(raw: u128, width: u32) -> i128 {
+pub(super) fn sign_extend(raw: u128, width: u32) -> i128 {
     let unused = 128 - width.clamp(1, 128);
     (raw << unused) as i128 >> unused
 }

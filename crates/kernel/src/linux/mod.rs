@@ -12,6 +12,7 @@ mod load;
 mod log;
 mod maps;
 mod pins;
+pub mod objects;
 mod program;
 mod run;
 mod struct_ops;

@@ -243,6 +243,40 @@ pub fn prog_details(fd: BorrowedFd<'_>) -> Result<ProgDetails, Errno> {
     Ok(d)
 }
 
+/// Ids of a program's maps.
+///
+/// # Errors
+/// `EINVAL` if it is no program.
+pub fn prog_map_ids(fd: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
+    let mut ids = vec![0; prog(fd)?.nr_map_ids as usize];
+    let mut info =
+        ProgInfo { nr_map_ids: ids.len() as u32, map_ids: address_mut(&mut ids), ..ProgInfo::default() };
+    // SAFETY: the pointer goes with the length of the vector that it points to.
+    unsafe { describe(fd, &mut info) }?;
+    ids.truncate(info.nr_map_ids as usize);
+    Ok(ids)
+}
+
+/// The type of a program's first function, if it has types.
+///
+/// # Errors
+/// `EINVAL` if it is no program.
+pub fn first_func(fd: BorrowedFd<'_>) -> Result<Option<u32>, Errno> {
+    if prog(fd)?.nr_func_info == 0 {
+        return Ok(None);
+    }
+    let mut record = [[0_u32; 2]];
+    let mut info = ProgInfo {
+        nr_func_info: 1,
+        func_info_rec_size: 8,
+        func_info: address_mut(&mut record),
+        ..ProgInfo::default()
+    };
+    // SAFETY: one record of eight bytes is asked for, and there is room for one.
+    unsafe { describe(fd, &mut info) }?;
+    Ok(Some(record[0][1]))
+}
+
 /// A BTF object.
 #[derive(Clone, Debug, Default)]
 pub struct Btf {
