@@ -11,8 +11,21 @@ use crate::{Btf, BtfError, FuncLinkage, IntEncoding, Kind, Type, TypeId, VarLink
 /// If the text would be out of all proportion to the BTF, as when many members share one endless name.
 /// Writing [`Raw`] type by type to a stream has no such limit.
 pub fn dump(btf: &Btf) -> Result<String, BtfError> {
+    dump_all(btf, btf.own_types())
+}
+
+/// These types alone.
+///
+/// # Errors
+/// As for [`dump`]; if there is no type of such an id.
+pub fn dump_types(btf: &Btf, ids: &[TypeId]) -> Result<String, BtfError> {
+    let types = ids.iter().map(|id| btf.existing(*id)).collect::<Result<Vec<_>, _>>()?;
+    dump_all(btf, types)
+}
+
+fn dump_all<'a>(btf: &Btf, types: impl IntoIterator<Item = Type<'a>>) -> Result<String, BtfError> {
     let mut out = Limited { text: String::new(), limit: text_limit(btf) };
-    for t in btf.own_types() {
+    for t in types {
         writeln!(out, "{}", Raw(t))
             .map_err(|_| BtfError::new("the dump would be too large").in_type(t.id()))?;
     }

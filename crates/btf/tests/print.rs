@@ -1,7 +1,7 @@
 //! Values of every kind, in both byte orders, as text and as JSON.
 
 use serde_json::json;
-use skep_btf::print::value;
+use skep_btf::print::{Form, bpftool, declaration, encode, value};
 use skep_btf::{Btf, Builder, Endian, IntEncoding, Kind, TypeId, VarLinkage, VarSecInfo};
 
 const UNSIGNED: IntEncoding = IntEncoding { signed: false, char: false, bool: false };
@@ -137,4 +137,77 @@ fn a_struct_that_holds_itself_is_an_error() {
     assert!(value(&btf, me, &[0; 4], Endian::Little).is_err());
     assert!(btf.size_of(typedef).is_err());
     assert!(btf.align_of(me).is_err());
+}
+
+#[test]
+fn bpftools_shape_keeps_bits_as_hex_and_anonymous_members_apart() {
+    for endian in [Endian::Little, Endian::Big] {
+        let Types { btf, all, sec } = types();
+        let json = bpftool(&btf, all, &data(endian), endian, Form::Json).unwrap();
+        assert_eq!(json["low"], json!("0x6"));
+        assert_eq!(json["high"], json!("0x9"));
+        assert_eq!(json["n"], json!(-5));
+        assert_eq!(json["yes"], json!(true));
+        assert!(json["ptr"].is_u64());
+        assert!(json[""]["word"].is_i64(), "{json}");
+        let plain = bpftool(&btf, all, &data(endian), endian, Form::Plain).unwrap();
+        assert!(plain["ptr"].as_str().is_some_and(|p| p.starts_with("0x")));
+        let vars = bpftool(&btf, sec, &[7; 16], endian, Form::Json).unwrap();
+        assert_eq!(vars, json!({".data": [{"counter": 0x0707_0707_0707_0707_u64}]}));
+    }
+}
+
+#[test]
+fn what_was_read_is_written_back() {
+    for endian in [Endian::Little, Endian::Big] {
+        let Types { btf, all, sec } = types();
+        let bytes = data(endian);
+        let ours = value(&btf, all, &bytes, endian).unwrap().to_json();
+        let theirs = bpftool(&btf, all, &bytes, endian, Form::Json).unwrap();
+        for json in [ours, theirs] {
+            let back = encode(&btf, all, &json, endian).unwrap();
+            let again = bpftool(&btf, all, &back, endian, Form::Json).unwrap();
+            assert_eq!(again, bpftool(&btf, all, &bytes, endian, Form::Json).unwrap(), "{json}");
+        }
+        for json in [json!({"counter": 5}), json!({".data": [{"counter": 5}]})] {
+            let back = encode(&btf, sec, &json, endian).unwrap();
+            let number = |b: &[u8]| match endian {
+                Endian::Little => u64::from_le_bytes(b.try_into().unwrap()),
+                Endian::Big => u64::from_be_bytes(b.try_into().unwrap()),
+            };
+            assert_eq!((number(&back[..8]), number(&back[8..])), (0, 5));
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_its_member() {
+    let Types { btf, all, .. } = types();
+    let wrong = |json| encode(&btf, all, &json, Endian::Little).unwrap_err().to_string();
+    for (json, words) in [
+        (json!({"n": 3_000_000_000_u64}), ".n: 3000000000 does not fit"),
+        (json!({"mac": [1, 256]}), ".mac.1: 256 does not fit: 0 to 255 do"),
+        (json!({"mac": [1, 2, 3]}), ".mac: 3 items, and there is room for 2"),
+        (json!({"colour": "BLUE"}), "is no value of `colour`"),
+        (json!({"shade": 1}), "there is no member `shade`; there are n, low"),
+        (json!(5), "5 is no object of members"),
+    ] {
+        let said = wrong(json);
+        assert!(said.contains(words), "{said}");
+    }
+    let back = encode(&btf, all, &json!({"colour": "RED", "first": 7}), Endian::Little).unwrap();
+    assert_eq!((&back[16..20], back[20]), (&[0xff; 4][..], 7));
+}
+
+#[test]
+fn functions_are_declared_as_bpftool_declares_them() {
+    let mut b = Builder::new(Endian::Little);
+    let int = b.int("int", 4, SIGNED);
+    let md = b.composite(Kind::Struct, "xdp_md", 4, &[]);
+    let ptr = b.ptr(md);
+    let proto = b.func_proto(int, &[("ctx", ptr), ("", int)]);
+    let func = b.func("main", proto, skep_btf::FuncLinkage::Global);
+    let btf = b.finish().unwrap();
+    assert_eq!(declaration(&btf, func).as_deref(), Some("int main(struct xdp_md * ctx, int)"));
+    assert_eq!(declaration(&btf, TypeId(99)), None);
 }

@@ -69,6 +69,16 @@ pub(crate) enum Command {
     Feature(cmd::feature::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Prog(cmd::prog::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Map(cmd::map::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Link(cmd::link::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Net(cmd::net::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Perf(cmd::perf::Args),
     Conformance(cmd::conformance::Args),
     Completions(cmd::completions::Args),
     Man(cmd::man::Args),

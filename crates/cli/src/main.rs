@@ -80,6 +80,16 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Feature(a)) => cmd::feature::run(&a, out),
         Some(Command::Explain(a)) => cmd::explain::run(&a, out),
         Some(Command::Verify(a)) => cmd::verify::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Prog(a)) => cmd::prog::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Map(a)) => cmd::map::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Link(a)) => cmd::link::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Net(a)) => cmd::net::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Perf(a)) => cmd::perf::run(&a, out),
         Some(Command::Conformance(a)) => cmd::conformance::run(&a, out),
         Some(Command::Completions(a)) => cmd::completions::run(&a, out),
         Some(Command::Man(a)) => cmd::man::run(&a, out),

@@ -63,6 +63,20 @@ pub fn dump(btf: &Btf) -> Result<String, BtfError> {
     Ok(dumper.out)
 }
 
+/// The header of these types alone, and of those that they need.
+///
+/// # Errors
+/// As for [`dump`]; if there is no type of such an id.
+pub fn dump_types(btf: &Btf, roots: &[TypeId]) -> Result<String, BtfError> {
+    let mut dumper = Dumper::new(btf);
+    dumper.out.push_str(HEAD);
+    for root in roots {
+        dumper.need(*root, true, 0)?;
+    }
+    dumper.emit(TAIL)?;
+    Ok(dumper.out)
+}
+
 /// Enumerations without a name that some other type spells out in place.
 fn referenced_anonymous(btf: &Btf) -> HashSet<TypeId> {
     let mut found = HashSet::new();

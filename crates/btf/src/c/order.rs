@@ -31,7 +31,7 @@ impl<'a> Dumper<'a> {
     }
 
     /// Writes all that must stand before a type can be named; if `complete`, before it can be a member.
-    fn need(&mut self, id: TypeId, complete: bool, depth: usize) -> Result<(), BtfError> {
+    pub(super) fn need(&mut self, id: TypeId, complete: bool, depth: usize) -> Result<(), BtfError> {
         let depth = Self::deeper(id, depth)?;
         let endless = || BtfError::new("needs too many other types").in_type(id);
         self.work = self.work.checked_sub(1).ok_or_else(endless)?;

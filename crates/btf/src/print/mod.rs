@@ -9,12 +9,14 @@
 
 mod bpftool;
 mod declare;
+mod encode;
 mod json;
 mod read;
 mod text;
 
 pub use bpftool::{Form, bpftool};
 pub use declare::declaration;
+pub use encode::encode;
 pub use read::value;
 
 /// A value, with the names that its type gives.

@@ -13,8 +13,20 @@ pub(crate) mod explain;
 pub(crate) mod feature;
 pub(crate) mod filter;
 pub(crate) mod info;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod link;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod live;
 pub(crate) mod load;
 pub(crate) mod man;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod map;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod net;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod perf;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod prog;
 pub(crate) mod run;
 pub(crate) mod seccomp;
 pub(crate) mod verify;

@@ -25,6 +25,8 @@ pub const TYPE_TRACEPOINT: u32 = 2;
 pub const SW_CPU_CLOCK: u64 = 0;
 /// `PERF_COUNT_SW_BPF_OUTPUT`.
 pub const SW_BPF_OUTPUT: u64 = 10;
+/// `PERF_SAMPLE_TIME`.
+pub const SAMPLE_TIME: u64 = 1 << 2;
 /// `PERF_SAMPLE_RAW`.
 pub const SAMPLE_RAW: u64 = 1 << 10;
 /// The `inherit` bit of [`PerfAttr::flags`]: threads and children that begin later have the event too.

@@ -91,6 +91,8 @@ pub struct PerfRing {
     event: OwnedFd,
     ring: Mapping,
     page: usize,
+    /// Samples have their time in front.
+    timed: bool,
 }
 
 /// Places in `struct perf_event_mmap_page`.
@@ -106,6 +108,18 @@ impl PerfRing {
     /// # Errors
     /// `EPERM`, `EACCES` without CAP_PERFMON; `ENODEV` for a CPU that is not online; `EINVAL` for such a number of pages.
     pub fn open(cpu: u32, pages: usize) -> Result<Self, Errno> {
+        Self::open_with(cpu, pages, perf::SAMPLE_RAW)
+    }
+
+    /// As [`PerfRing::open`], with the time of each sample, which [`PerfRing::drain_timed`] gives.
+    ///
+    /// # Errors
+    /// As for [`PerfRing::open`].
+    pub fn open_timed(cpu: u32, pages: usize) -> Result<Self, Errno> {
+        Self::open_with(cpu, pages, perf::SAMPLE_RAW | perf::SAMPLE_TIME)
+    }
+
+    fn open_with(cpu: u32, pages: usize, sample_type: u64) -> Result<Self, Errno> {
         if !pages.is_power_of_two() {
             return Err(Errno::EINVAL);
         }
@@ -113,7 +127,7 @@ impl PerfRing {
             r#type: perf::TYPE_SOFTWARE,
             config: perf::SW_BPF_OUTPUT,
             sample_period: 1,
-            sample_type: perf::SAMPLE_RAW,
+            sample_type,
             wakeup_events: 1,
             ..PerfAttr::default()
         };
@@ -121,11 +135,16 @@ impl PerfRing {
         let page = page_size();
         let ring = Mapping::new(event.as_fd(), 0, (1 + pages) * page, true)?;
         perf::enable(event.as_fd())?;
-        Ok(Self { event, ring, page })
+        Ok(Self { event, ring, page, timed: sample_type & perf::SAMPLE_TIME != 0 })
     }
 
     /// Takes all records that are there, in order.
     pub fn drain(&mut self, mut record: impl FnMut(PerfRecord<'_>)) {
+        self.drain_timed(|_, r| record(r));
+    }
+
+    /// As [`PerfRing::drain`], with the time of each sample in nanoseconds of the perf clock, 0 where it was not asked for.
+    pub fn drain_timed(&mut self, mut record: impl FnMut(u64, PerfRecord<'_>)) {
         let (head, mut tail) = (self.ring.load(DATA_HEAD), self.ring.load(DATA_TAIL));
         let mut bytes = Vec::new();
         while tail + 8 <= head {
@@ -139,13 +158,17 @@ impl PerfRing {
             self.copy(tail + 8, size as usize - 8, &mut bytes);
             match kind {
                 SAMPLE => {
-                    let len = bytes.first_chunk::<4>().map_or(0, |b| u32::from_ne_bytes(*b)) as usize;
-                    let end = bytes.len().min(len.saturating_add(4));
-                    record(PerfRecord::Sample(bytes.get(4..end).unwrap_or_default()));
+                    let (time, raw) = match bytes.split_first_chunk::<8>() {
+                        Some((time, raw)) if self.timed => (u64::from_ne_bytes(*time), raw),
+                        _ => (0, bytes.as_slice()),
+                    };
+                    let len = raw.first_chunk::<4>().map_or(0, |b| u32::from_ne_bytes(*b)) as usize;
+                    let end = raw.len().min(len.saturating_add(4));
+                    record(time, PerfRecord::Sample(raw.get(4..end).unwrap_or_default()));
                 }
                 LOST => {
                     let count = bytes.get(8..).and_then(<[u8]>::first_chunk::<8>);
-                    record(PerfRecord::Lost(count.map_or(0, |b| u64::from_ne_bytes(*b))));
+                    record(0, PerfRecord::Lost(count.map_or(0, |b| u64::from_ne_bytes(*b))));
                 }
                 _ => {}
             }

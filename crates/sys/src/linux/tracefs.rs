@@ -37,6 +37,14 @@ impl Tracefs {
         self.own.is_some()
     }
 
+    /// The pipe of what is traced, `bpf_trace_printk` among it: who reads a line takes it away from all others.
+    ///
+    /// # Errors
+    /// `EACCES` without the right to read it, `EBUSY` while somebody else reads it.
+    pub fn open_pipe(&self) -> Result<fs::File, Errno> {
+        fs::File::open(self.root.join("trace_pipe")).map_err(|e| errno(&e))
+    }
+
     /// The id of a tracepoint, as perf_event_open(2) wants it.
     ///
     /// # Errors

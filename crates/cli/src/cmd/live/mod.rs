@@ -1,7 +1,7 @@
 //! What the commands on live objects share: bpftool's way to name objects and to give options as words, and what every
 //! listing says of an object's pins and holders.
 
-mod words;
+pub(crate) mod words;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -27,9 +27,10 @@ pub(crate) fn hex_list(bytes: &[u8]) -> Value {
     bytes.iter().map(|b| Value::from(format!("0x{b:02x}"))).collect()
 }
 
-/// Bytes as bpftool's text has them: `0a 0b`, in lines of sixteen.
+/// Bytes as bpftool's text has them: `0a 0b`, in lines of twice eight.
 pub(crate) fn hex_lines(bytes: &[u8]) -> String {
-    let line = |line: &[u8]| line.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+    let eight = |part: &[u8]| part.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+    let line = |line: &[u8]| line.chunks(8).map(eight).collect::<Vec<_>>().join("  ");
     bytes.chunks(16).map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn bytes_are_written_as_bpftool_does() {
         assert_eq!(hex_list(&[0, 171]), json!(["0x00", "0xab"]));
-        assert_eq!(hex_lines(&[1; 17]), "01 01 01 01 01 01 01 01 01 01 01 01 01 01 01 01\n01");
+        assert_eq!(hex_lines(&[1; 17]), "01 01 01 01 01 01 01 01  01 01 01 01 01 01 01 01\n01");
         assert_eq!(plain("a\x1b[2Jb\n"), "a?[2Jb?");
     }
 }

@@ -1,5 +1,6 @@
 //! What a map holds, key by key, and single operations on it.
 
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
 use skep_abi::MapType;
@@ -7,9 +8,21 @@ use skep_backend::{Error, ErrorKind};
 use skep_sys::Errno;
 
 use super::map::Map;
+use crate::linux::batch;
 
 /// More keys than this a map without a capacity does not give.
 const MOST: usize = 1 << 24;
+
+/// Types whose values are memory: each key has one, and it can be read.
+const PLAIN: &[MapType] = &[
+    MapType::HASH,
+    MapType::ARRAY,
+    MapType::PERCPU_HASH,
+    MapType::PERCPU_ARRAY,
+    MapType::LRU_HASH,
+    MapType::LRU_PERCPU_HASH,
+    MapType::LPM_TRIE,
+];
 
 /// A key, and what the kernel gave for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +71,24 @@ impl Map {
         // Hash maps that give memory out per CPU may hold a few more than they say.
         let left = if capacity == 0 { MOST } else { capacity.saturating_mul(2).saturating_add(64) };
         Elements { map: self, last: None, left }
+    }
+
+    /// Walks all elements, many at a time where the type can: see [`Map::elements`]. `visit` may end the walk.
+    ///
+    /// # Errors
+    /// What the kernel says; map types without keys.
+    pub fn walk(&self, mut visit: impl FnMut(Element) -> ControlFlow<()>) -> Result<(), Error> {
+        if PLAIN.contains(&self.map_type()) {
+            let visit =
+                |key: &[u8], value: &[u8]| visit(Element { key: key.to_vec(), value: Ok(value.to_vec()) });
+            return batch::dump(&self.map, visit).map_err(|e| self.wrong("reading", e));
+        }
+        for element in self.elements() {
+            if visit(element?).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The value of a key, as bpf(2) moves it; `None` if the key is not there. Queues and stacks have no key, and show

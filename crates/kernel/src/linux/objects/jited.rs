@@ -137,6 +137,7 @@ fn split(code: &[u8], address: u64, symbols: &Ksyms) -> Vec<Insn> {
     let mut formatter = GasFormatter::with_options(Some(Box::new(Targets { known })), None);
     let options = formatter.options_mut();
     options.set_uppercase_hex(false);
+    options.set_gas_show_mnemonic_size_suffix(true);
     options.set_space_after_operand_separator(true);
     let format = |insn: &Instruction| {
         let mut text = String::new();
@@ -167,6 +168,6 @@ mod tests {
         let text = |i: &Insn| format!("{:x}: {}", i.pc, i.text);
         let lines: Vec<_> = split(&[0x55, 0x74, 0x01, 0x90, 0xc3], 0xffff_0000, &Ksyms::default());
         let lines: Vec<_> = lines.iter().map(text).collect();
-        assert_eq!(lines, ["0: push %rbp", "1: je 0x4", "3: nop", "4: ret"]);
+        assert_eq!(lines, ["0: pushq %rbp", "1: je 0x4", "3: nop", "4: retq"]);
     }
 }

@@ -9,7 +9,7 @@ use super::select::{Selector, none};
 use super::{Kind, ids, open, open_pinned};
 use crate::linux::error::refused;
 
-pub use link_info::{PerfPlace, Place};
+pub use link_info::{Link as Info, PerfPlace, Place};
 
 /// A link in the kernel.
 #[derive(Debug)]

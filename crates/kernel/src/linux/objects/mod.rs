@@ -13,8 +13,10 @@ pub mod jited;
 mod ksyms;
 pub mod links;
 mod map;
+pub mod net;
 pub mod perf;
 mod pins;
+pub mod pipe;
 mod prog;
 pub mod run;
 mod select;
@@ -23,12 +25,13 @@ pub mod tracelog;
 pub mod visual;
 pub mod xlated;
 
+use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use skep_backend::Error;
 use skep_sys::info::{self, Object};
-use skep_sys::{Cap, Errno, pin};
+use skep_sys::{Cap, Errno, netlink, pin};
 
 use super::error::refused;
 
@@ -110,6 +113,12 @@ pub fn pin_object(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
         }
         e => refused(&format!("{shown}: pinning"), e, &[Cap::BPF]),
     })
+}
+
+/// The names of the interfaces of this process's network namespace, by number; none where netlink is closed.
+pub fn interfaces() -> BTreeMap<u32, String> {
+    let links = netlink::Socket::open().ok().and_then(|mut s| s.links().ok()).unwrap_or_default();
+    links.into_iter().map(|link| (link.index, link.name)).collect()
 }
 
 /// The kind of object behind a descriptor.

@@ -111,6 +111,12 @@ impl Prog {
         (self.info.load_time != 0).then(|| clock::boot_to_wall(self.info.load_time))
     }
 
+    /// The same in this process's time zone: `2026-11-22T17:30:14+0000`.
+    pub fn loaded_at(&self) -> Option<String> {
+        let seconds = self.loaded_at_ns()?.div_euclid(1_000_000_000);
+        Some(clock::local(i64::try_from(seconds).ok()?)?.to_string())
+    }
+
     /// Bytes of kernel memory that it takes.
     pub fn memlock(&self) -> Option<u64> {
         Fdinfo::of(self.fd.as_fd()).number("memlock")

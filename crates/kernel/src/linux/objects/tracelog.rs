@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use skep_backend::{Error, ErrorKind};
+use skep_backend::Error;
 use skep_sys::prog::read_stream;
+use skep_sys::tracefs::Tracefs;
 use skep_sys::{Cap, Errno, ring};
 
 use super::Prog;
@@ -27,20 +27,13 @@ pub struct TracePipe {
 }
 
 impl TracePipe {
-    /// Opens it, where tracefs is mounted.
+    /// Opens it; where nobody mounted tracefs, through an instance that is mounted nowhere.
     ///
     /// # Errors
-    /// Where it is not mounted, or may not be read.
+    /// Without the right to mount it or to read it.
     pub fn open() -> Result<Self, Error> {
-        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-        let Some(folder) = tracefs(&mounts) else {
-            return Err(Error::new(ErrorKind::NotFound, "tracefs is not mounted")
-                .with_hint("mount it: mount -t tracefs tracefs /sys/kernel/tracing"));
-        };
-        let path = folder.join("trace_pipe");
-        let file = File::open(&path).map_err(|e| {
-            refused(&path.display().to_string(), Errno(e.raw_os_error().unwrap_or(0)), &[Cap::SYS_ADMIN])
-        })?;
+        let wrong = |e| refused("trace_pipe", e, &[Cap::SYS_ADMIN]);
+        let file = Tracefs::open().and_then(|fs| fs.open_pipe()).map_err(wrong)?;
         Ok(Self { file, bytes: Vec::new() })
     }
 
@@ -75,16 +68,6 @@ impl TracePipe {
     }
 }
 
-/// Where tracefs is mounted: a mount of its own before the one inside debugfs.
-fn tracefs(mounts: &str) -> Option<PathBuf> {
-    let places = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (place, kind) = (words.next()?, words.next()?);
-        (kind == "tracefs").then(|| place.replace("\\040", " "))
-    });
-    places.min_by_key(|p| p.contains("/debug/")).map(PathBuf::from)
-}
-
 /// Takes all that a program has written to one of its streams so far.
 ///
 /// # Errors
@@ -97,19 +80,5 @@ pub fn stream(prog: &Prog, stream: Stream) -> Result<Vec<u8>, Error> {
             Ok(n) => all.extend_from_slice(&chunk[..n]),
             Err(e) => return Err(refused(&format!("program {}: its stream", prog.info.id), e, &[Cap::BPF])),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tracefs;
-
-    #[test]
-    fn its_own_mount_comes_first() {
-        let debug = "tracefs /sys/kernel/debug/tracing tracefs rw 0 0\n";
-        let own = "nodev /sys/kernel/tracing tracefs rw 0 0\n";
-        assert_eq!(tracefs(&format!("{debug}{own}")), Some("/sys/kernel/tracing".into()));
-        assert_eq!(tracefs(debug), Some("/sys/kernel/debug/tracing".into()));
-        assert_eq!(tracefs("none /sys/fs/bpf bpf rw 0 0\n"), None);
     }
 }

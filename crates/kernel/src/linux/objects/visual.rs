@@ -71,7 +71,7 @@ fn draw(out: &mut String, n: usize, lines: &[Line], label: &impl Fn(&Line) -> Ve
     let mut open = None;
     for (i, line) in lines.iter().enumerate() {
         if let Some(&this) = boxes.get(&line.slot) {
-            let _ = write!(out, "\tfn_{n}_bb_{this} [shape=record,style=filled,label=\"{{\\\n");
+            let _ = writeln!(out, "\tfn_{n}_bb_{this} [shape=record,style=filled,label=\"{{\\");
             open = Some(this);
         }
         for text in label(line) {

@@ -223,3 +223,8 @@ impl Printer<'_> {
         (t.kind() == skep_btf::Kind::Func).then(|| t.name().to_owned())
     }
 }
+
+/// The eight bytes of a slot, as the kernel has them.
+pub fn slot_bytes(insn: Insn) -> [u8; 8] {
+    insn.to_bytes(HERE)
+}
