@@ -159,6 +159,8 @@ pub struct TestRun<'a> {
     pub mem: Option<&'a [u8]>,
     /// How often; 0 is 1.
     pub repeat: u32,
+    /// The CPU to run on, for programs and worlds that leave the choice (raw tracepoints in the kernel).
+    pub cpu: Option<u32>,
     /// Time of the capture in nanoseconds since 1970, for worlds that can set their clock.
     pub timestamp_ns: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! What is left of the kernel where there is none.
 
+use skep_abi::ProgType;
 use skep_backend::{Backend, Error, ErrorKind, LoadOptions, Loaded};
 use skep_object::Spec;
 
@@ -16,6 +17,14 @@ impl Kernel {
     /// Why it can't be used.
     pub fn refusal(&self) -> Option<String> {
         Some("this build has no door to Linux".to_owned())
+    }
+
+    /// Whether programs of a type can be run: that is not what is in the way here.
+    ///
+    /// # Errors
+    /// None: loading says what is wrong.
+    pub fn runs(&self, _: &str, _: ProgType) -> Result<(), Error> {
+        Ok(())
     }
 }
 

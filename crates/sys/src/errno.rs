@@ -45,6 +45,7 @@ errnos! {
     EOVERFLOW = 75 "value too large for defined data type";
     EPROTONOSUPPORT = 93 "protocol not supported";
     EOPNOTSUPP = 95 "operation not supported";
+    EAFNOSUPPORT = 97 "address family not supported";
     EADDRINUSE = 98 "address already in use";
     EADDRNOTAVAIL = 99 "cannot assign requested address";
     ENETUNREACH = 101 "network is unreachable";

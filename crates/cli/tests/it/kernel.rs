@@ -99,3 +99,38 @@ fn features_are_told_as_the_schema_says() {
     assert!(only["prog_types"].is_null() && only["map_types"].is_array());
     assert!(skep(&["feature", "probe", "moon"]).fails(2).contains("unknown probe `probe moon`"));
 }
+
+/// What the kernel does not run is said before anything is loaded, with what to do instead.
+#[test]
+fn kinds_that_linux_does_not_run_are_named() {
+    let run = |object: &str, prog: &str| {
+        let file = format!("tests/objects/{object}.o");
+        skep(&["run", &file, "--prog", prog, "--ctx", "hex:00", "--backend", "kernel"]).fails(2)
+    };
+    let said = run("cgroup", "connect4");
+    assert!(said.contains("does not run cgroup_sock_addr programs, only xdp, sched_cls"), "{said}");
+    assert!(said.contains("hint: attach it to a cgroup") && said.contains("--cgroup PATH"), "{said}");
+    assert!(run("sockets", "across").contains("--map NAME"));
+    assert!(run("congestion", "undo").contains("skep struct_ops register"));
+    let said = skep(&["run", "tests/objects/sockets.o", "--prog", "keep", "--cpu", "0"]).fails(2);
+    assert!(said.contains("--cpu is for --backend kernel"), "{said}");
+}
+
+#[test]
+fn linux_runs_programs_on_packets_contexts_and_nothing() {
+    if !kernel() {
+        return;
+    }
+    let dissect = ["run", "tests/objects/sockets.o", "--prog", "dissect", "--pcap", TRAFFIC, "--json"];
+    let json = skep(&[&dissect[..], &["--backend", "kernel"]].concat()).json();
+    assert_eq!(json["verdicts"], json!({ "BPF_OK": 870 }));
+    // In userspace there is nothing that would call it.
+    let said = skep(&dissect).fails(2);
+    assert!(said.contains("flow_dissector programs take no packets"), "{said}");
+    let text = b"#! prog = syscall\n#! flags = 16\nr0 = 5\nexit\n";
+    let ran = skep_with(&["run", "-", "--backend", "kernel", "--json"], text).json();
+    assert_eq!(ran["retval"], json!(5));
+    let text = b"#! prog = raw_tracepoint\ncall bpf_get_smp_processor_id\nexit\n";
+    let ran = skep_with(&["run", "-", "--backend", "kernel", "--cpu", "0", "--json"], text).json();
+    assert_eq!(ran["retval"], json!(0));
+}

@@ -228,8 +228,8 @@ impl Loaded for Live {
         };
         let shape =
             run::shape(program.prog_type).ok_or_else(|| run::not_run(&program.name, program.prog_type))?;
-        let ran = run::once(program.fd.as_fd(), shape, packet, None, &mut self.packet)
-            .map_err(|e| run::wrong(&program.name, program.prog_type, packet.len(), e))?;
+        let ran = run::once(program.fd.as_fd(), shape, packet, None, None, &mut self.packet)
+            .map_err(|e| run::wrong(&program.name, program.prog_type, packet, e))?;
         self.meta = ran.meta;
         Ok(Outcome { retval: u64::from(ran.output.retval), redirect: None })
     }

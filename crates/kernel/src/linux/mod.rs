@@ -22,7 +22,7 @@ mod vmlinux;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use skep_abi::MapType;
+use skep_abi::{MapType, ProgType};
 use skep_backend::{Backend, Error, LoadOptions, Loaded};
 use skep_btf::Btf;
 use skep_object::Spec;
@@ -73,6 +73,14 @@ impl Kernel {
         };
         let errno = Map::create(&probe).err()?;
         Some(error::rights(&[skep_sys::Cap::BPF]).unwrap_or_else(|| format!("bpf(2) says {errno}")))
+    }
+
+    /// Whether programs of a type can be run by BPF_PROG_TEST_RUN; `prog` is only for the words.
+    ///
+    /// # Errors
+    /// If the kernel does not run them; the hint says how such a program is tried instead.
+    pub fn runs(&self, prog: &str, prog_type: ProgType) -> Result<(), Error> {
+        run::runs(prog, prog_type)
     }
 
     /// As [`Backend::load`], with the type of this world's own.

@@ -8,6 +8,9 @@ use super::attr::TestRun;
 use super::call::{address, address_mut, bpf, length, number};
 use crate::Errno;
 
+/// `BPF_F_TEST_RUN_ON_CPU`.
+const F_ON_CPU: u32 = 1;
+
 /// What a program is run on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Input<'a> {
@@ -19,6 +22,8 @@ pub struct Input<'a> {
     pub repeat: u32,
     /// `flags`.
     pub flags: u32,
+    /// The CPU to run on, where the type can choose (`BPF_F_TEST_RUN_ON_CPU`).
+    pub cpu: Option<u32>,
     /// Bytes of the context that are wanted back; 0 is none. Types that write the context where it came from (syscall)
     /// want 0 here and give it all the same.
     pub ctx_out: usize,
@@ -56,7 +61,8 @@ pub fn run(prog: BorrowedFd<'_>, input: &Input<'_>, data_out: &mut [u8]) -> Resu
         // Some types write the context back where it came from.
         ctx_in: address_mut(&mut ctx_in),
         ctx_out: address_mut(&mut ctx_out),
-        flags: input.flags,
+        flags: input.flags | if input.cpu.is_some() { F_ON_CPU } else { 0 },
+        cpu: input.cpu.unwrap_or(0),
         ..TestRun::default()
     };
     // SAFETY: data and contexts live for the call and have the lengths given; the kernel writes at most those many

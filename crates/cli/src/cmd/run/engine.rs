@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use skep::abi::ProgType;
 use skep::backend::{self, Error, LoadOptions, Loaded};
 use skep::kernel::Kernel;
-use skep::object::Spec;
+use skep::object::{Program, Spec};
 use skep::runtime::{Clock, World};
 
 use crate::failure::Failure;
@@ -56,6 +57,15 @@ impl Choice {
             Backend::Kernel => Box::new(Kernel::new()),
         };
         backend.load(spec, options).map_err(|e| failure(&e, spec))
+    }
+
+    /// Whether the world that was chosen runs programs of this type at all.
+    pub(super) fn takes(&self, program: &Program, prog_type: ProgType) -> Result<(), Failure> {
+        let answer = match self.backend {
+            Backend::User => Ok(()),
+            Backend::Kernel => Kernel::new().runs(&program.name, prog_type),
+        };
+        answer.map_err(|e| Failure::new(e.to_string()).hint_opt(e.hint().map(str::to_owned)))
     }
 
     /// Whether Linux runs it, which verifies by itself.

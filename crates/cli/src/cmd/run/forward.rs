@@ -17,11 +17,24 @@ static FORWARDED: &[(ProgType, &[i32])] = &[
     (ProgType::LWT_XMIT, &[0, 7, 128]),
     // PASS
     (ProgType::SK_SKB, &[1]),
+    // ACCEPT
+    (ProgType::NETFILTER, &[1]),
+    // It tells flows apart, and no packet goes on by it.
+    (ProgType::FLOW_DISSECTOR, &[]),
 ];
 
-/// Whether this type of program decides on packets.
+/// Types that only Linux runs.
+const KERNEL_ONLY: [ProgType; 2] = [ProgType::NETFILTER, ProgType::FLOW_DISSECTOR];
+
+/// Whether this type of program is run on packets in both worlds.
 pub(in crate::cmd) fn takes_packets(t: ProgType) -> bool {
-    t == ProgType::SOCKET_FILTER || FORWARDED.iter().any(|(ty, _)| *ty == t)
+    takes_packets_in(t, false)
+}
+
+/// Whether this type of program is run on packets, in this world.
+pub(super) fn takes_packets_in(t: ProgType, kernel: bool) -> bool {
+    let known = t == ProgType::SOCKET_FILTER || FORWARDED.iter().any(|(ty, _)| *ty == t);
+    known && (kernel || !KERNEL_ONLY.contains(&t))
 }
 
 /// What goes on of a packet, if anything does. A socket filter answers with how many bytes it keeps.

@@ -14,7 +14,7 @@ pub(super) mod text;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use skep::abi::ProgType;
+use skep::abi::{MapType, ProgType};
 use skep::backend::{LoadOptions, TestRun};
 use skep::isa::Endian;
 use skep::object::{InitialRef, Program, Spec};
@@ -44,6 +44,7 @@ What --out writes, as the program left it:
   cgroup_skb               what is let through
   lwt_in, lwt_out, lwt_xmit  BPF_OK, BPF_REDIRECT, BPF_LWT_REROUTE
   sk_skb                   SK_PASS
+  netfilter                NF_ACCEPT
 
 Exit codes: 0 it ran, 1 it was refused or went wrong on some packet, 2 it could not be run.";
 
@@ -78,6 +79,10 @@ pub(crate) struct Args {
     /// The context's bytes, `FILE` or `hex:...`
     #[arg(long, value_name = "FILE|hex:...", help_heading = "Input")]
     ctx: Option<String>,
+
+    /// Run it on this CPU (raw_tracepoint programs in Linux)
+    #[arg(long, value_name = "N", conflicts_with_all = ["pcap", "mem"], help_heading = "Input")]
+    cpu: Option<u32>,
 
     /// Run each packet so often; maps see every run, the last one's verdict counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
@@ -118,6 +123,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let spec = &text.spec;
     let program = choose(spec, args.prog.as_deref())?;
     let prog_type = prog_type(program, args.prog_type.as_deref(), args.pcap.is_some())?;
+    args.engine.takes(program, prog_type)?;
+    if args.cpu.is_some() && !args.engine.is_kernel() {
+        return Err(Failure::new("--cpu is for --backend kernel: there is one CPU in userspace"));
+    }
     let input = Input::of(args, &text, prog_type)?;
     let real_clock = args.clock == ClockArg::Real;
     let options = options(spec, program, prog_type);
@@ -150,6 +159,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
                 mem: mem.as_deref(),
                 ctx: ctx.as_deref(),
                 repeat: args.repeat,
+                cpu: args.cpu,
                 timestamp_ns: None,
             };
             match loaded.test_run(&program.name, &input) {
@@ -208,8 +218,9 @@ enum Input<'a> {
 
 impl<'a> Input<'a> {
     fn of(args: &'a Args, text: &Text, prog_type: ProgType) -> Result<Self, Failure> {
+        let takes_packets = forward::takes_packets_in(prog_type, args.engine.is_kernel());
         if let Some(path) = &args.pcap {
-            if !forward::takes_packets(prog_type) {
+            if !takes_packets {
                 return Err(Failure::new(format!("{prog_type} programs take no packets"))
                     .hint("give the context's bytes with --ctx, or plain memory with --mem"));
             }
@@ -227,8 +238,12 @@ impl<'a> Input<'a> {
             let packet = text.packet.clone().filter(|_| mem.is_none());
             return Ok(Self::Once { packet, mem, ctx });
         }
+        // Linux runs such a program on nothing, too.
+        if args.engine.is_kernel() && [ProgType::SYSCALL, ProgType::RAW_TRACEPOINT].contains(&prog_type) {
+            return Ok(Self::Once { packet: None, mem: None, ctx: None });
+        }
         let f = Failure::new("nothing to run it on");
-        Err(if forward::takes_packets(prog_type) {
+        Err(if takes_packets {
             f.hint("give packets with --pcap FILE")
         } else {
             f.hint("give the context's bytes with --ctx, or plain memory with --mem")
@@ -302,7 +317,8 @@ pub(super) fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> R
 /// The chosen program and those that it may tail-call.
 pub(super) fn options(spec: &Spec, program: &Program, prog_type: ProgType) -> LoadOptions {
     let mut options = LoadOptions { programs: vec![program.name.clone()], ..LoadOptions::default() };
-    let refs = spec.maps.iter().flat_map(|m| &m.initial_refs);
+    let arrays = spec.maps.iter().filter(|m| m.map_type == MapType::PROG_ARRAY);
+    let refs = arrays.flat_map(|m| &m.initial_refs);
     for (_, r) in refs {
         if let InitialRef::Program(p) = r
             && let Some(p) = spec.programs.get(*p)
