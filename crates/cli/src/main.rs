@@ -6,6 +6,7 @@
 
 mod args;
 mod cmd;
+mod events;
 mod failure;
 mod input;
 mod names;

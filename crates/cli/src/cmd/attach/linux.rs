@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use skep::backend::LoadOptions;
-use skep::kernel::attach::{Attached, Direction, Mode, Target};
+use skep::kernel::attach::{Attached, Direction, Mode, Search, Target};
 use skep::kernel::{Kernel, Live};
 use skep::object::Spec;
 use skep_sys::signal::{HUP, INT, Signals, TERM};
@@ -13,6 +13,7 @@ use skep_sys::signal::{HUP, INT, Signals, TERM};
 use super::{Args, DirectionArg, ModeArg, TargetArgs, watch};
 use crate::Verdict;
 use crate::cmd::run;
+use crate::events::Records;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     if let Some(dir) = &args.pin {
         return keep(attached, &mut live, dir, out);
     }
-    let ended = watch::until_told(&mut live, &signals, args.for_seconds, out);
+    let ended = watch::until_told(&mut live, &signals, args.for_seconds, &Records::of(spec), out);
     // Also when nobody reads what is shown any more.
     let detached = detach_all(attached);
     ended.and(detached)?;
@@ -117,8 +118,15 @@ fn target(args: &TargetArgs) -> Target {
         priority: args.priority,
         without_link: args.no_link,
         cookie: args.cookie,
+        search: search(),
         ..Target::default()
     }
+}
+
+/// Where this process looks for programs and libraries.
+pub(in crate::cmd) fn search() -> Search {
+    let folders = |name| std::env::var_os(name).iter().flat_map(std::env::split_paths).collect();
+    Search { programs: folders("PATH"), libraries: folders("LD_LIBRARY_PATH") }
 }
 
 /// Whether a flag that a hook can't do without was given.

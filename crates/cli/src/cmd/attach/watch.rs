@@ -13,6 +13,7 @@ use skep_sys::signal::{Signals, wait};
 use skep_sys::{info, stats};
 
 use crate::cmd::run::maps::hex;
+use crate::events::Records;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 
@@ -24,11 +25,12 @@ pub(super) fn until_told(
     live: &mut Live,
     signals: &Signals,
     limit: Option<Duration>,
+    records: &Records<'_>,
     out: &mut Output,
 ) -> Result<(), Failure> {
     let runs = Runs::begin(live);
     let end = limit.map(|l| Instant::now() + l);
-    let mut records = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     while signals.take().is_none() {
         let left = end.map_or(TICK, |e| e.saturating_duration_since(Instant::now()).min(TICK));
         if left.is_zero() {
@@ -37,26 +39,43 @@ pub(super) fn until_told(
         let mut fds = live.event_fds();
         fds.push(signals.as_fd());
         wait(&fds, left).map_err(|e| Failure::new(format!("waiting for events: {e}")))?;
-        show(live.take_events(), &mut records, out)?;
+        show(live.take_events(), records, &mut counts, out)?;
     }
-    show(live.take_events(), &mut records, out)?;
-    sums(live, &runs, &records, out)
+    show(live.take_events(), records, &mut counts, out)?;
+    sums(live, &runs, &counts, out)
 }
 
-fn show(events: Vec<Event>, counts: &mut BTreeMap<String, u64>, out: &mut Output) -> Result<(), Failure> {
+fn show(
+    events: Vec<Event>,
+    records: &Records<'_>,
+    counts: &mut BTreeMap<String, u64>,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let any = !events.is_empty();
     for event in events {
         let Event::Record { map, cpu, data } = event else { continue };
+        let shown = records.show(&map, &data);
         if out.json {
-            out.object(&json!({
+            let mut record = json!({
                 "schema": "skep.attach/1",
                 "event": "record",
                 "map": map,
                 "cpu": cpu,
                 "data": hex(&data),
-            }))?;
+            });
+            if let Some(value) = shown.value {
+                record["value"] = value;
+            }
+            out.object(&record)?;
         } else {
-            writeln!(out, "{}  {}", out.paint(Style::Name, &map), hex(&data))?;
+            let name = out.paint(Style::Name, &map);
+            for (n, line) in shown.lines.iter().enumerate() {
+                // What takes several lines stands below itself.
+                match n {
+                    0 => writeln!(out, "{name}  {line}")?,
+                    _ => writeln!(out, "{:1$}  {line}", "", map.len())?,
+                }
+            }
         }
         *counts.entry(map).or_default() += 1;
     }

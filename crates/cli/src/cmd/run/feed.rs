@@ -34,7 +34,7 @@ impl Feed<'_> {
         &self,
         path: &Path,
         loaded: &mut dyn Loaded,
-        tally: &mut Tally,
+        tally: &mut Tally<'_>,
         out: &mut Output,
     ) -> Result<(), Failure> {
         let wrong = |e: capture::Error| capture_failure(&e, path);
@@ -79,7 +79,7 @@ impl Feed<'_> {
         packet: &Packet<'_>,
         index: usize,
         loaded: &mut dyn Loaded,
-        tally: &mut Tally,
+        tally: &mut Tally<'_>,
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         let started = Instant::now();

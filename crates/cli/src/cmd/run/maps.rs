@@ -146,7 +146,7 @@ impl Reading<'_> {
 }
 
 /// A value on one line, or on several if it is long.
-fn layout(v: &btf::print::Value<'_>) -> String {
+pub(crate) fn layout(v: &btf::print::Value<'_>) -> String {
     let line = v.to_string();
     if line.len() <= WIDE { line } else { format!("{v:#}") }
 }
@@ -160,7 +160,7 @@ fn cut(line: &str) -> &str {
 }
 
 /// Bytes as pairs of hex digits.
-pub(in crate::cmd) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

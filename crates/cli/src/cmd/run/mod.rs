@@ -6,7 +6,7 @@
 pub(super) mod engine;
 pub(super) mod feed;
 pub(super) mod forward;
-pub(super) mod maps;
+pub(crate) mod maps;
 mod report;
 mod tally;
 pub(super) mod text;
@@ -21,6 +21,7 @@ use skep::object::{InitialRef, Program, Spec};
 use skep::verifier::Verdict as Decision;
 
 use super::verify::judge::{self, Kernel};
+use crate::events::Records;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{Verdict, input, names};
@@ -143,7 +144,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         found.update(key, value, 0).map_err(|e| Failure::new(format!("map `{map}`: {e}")))?;
     }
     check_maps(&loaded.maps(), &args.map)?;
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(Records::of(spec));
     let mut report = Report::new(&program.name, prog_type, spec.endian == Endian::Big);
     report.names = args.engine.names();
     report.verified = verified;

@@ -59,7 +59,7 @@ impl<'a> Report<'a> {
         self.answer = Some(Answer { r0: o.retval, packet, mem: o.mem, ctx: o.ctx });
     }
 
-    pub(super) fn json(&self, t: &Tally) -> Value {
+    pub(super) fn json(&self, t: &Tally<'_>) -> Value {
         let hex = |b: &Option<Vec<u8>>| b.as_deref().map(maps::hex);
         let a = self.answer.as_ref();
         let errors: Map<String, Value> =
@@ -92,6 +92,7 @@ impl<'a> Report<'a> {
             "trace_total": t.traced,
             "events": t.records,
             "events_total": t.record_count(),
+            "events_lost": t.lost,
             "written": t.written,
             "retval": a.map(|a| a.r0),
             "packet": a.and_then(|a| hex(&a.packet)),
@@ -102,7 +103,7 @@ impl<'a> Report<'a> {
         })
     }
 
-    pub(super) fn print(&self, t: &Tally, out: &mut Output) -> Result<(), Failure> {
+    pub(super) fn print(&self, t: &Tally<'_>, out: &mut Output) -> Result<(), Failure> {
         let name = out.paint(Style::Name, self.program);
         write!(out, "{name} ({}): ", self.prog_type)?;
         match &self.answer {
@@ -118,7 +119,7 @@ impl<'a> Report<'a> {
         maps::print(&self.maps, self.all_maps, out)
     }
 
-    fn print_answer(&self, a: &Answer, t: &Tally, out: &mut Output) -> Result<(), Failure> {
+    fn print_answer(&self, a: &Answer, t: &Tally<'_>, out: &mut Output) -> Result<(), Failure> {
         write!(out, "r0 = {:#x} ({})", a.r0, a.r0 as i64)?;
         if let Some(name) = self.prog_type.verdict_name(i64::from(a.r0 as i32)) {
             write!(out, " {}", out.paint(Style::Name, name))?;
@@ -135,7 +136,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn print_verdicts(&self, t: &Tally, out: &mut Output) -> Result<(), Failure> {
+    fn print_verdicts(&self, t: &Tally<'_>, out: &mut Output) -> Result<(), Failure> {
         write!(out, "{}", if t.packets == 1 { "1 packet".into() } else { format!("{} packets", t.packets) })?;
         if let Some(ns) = t.ns_per_packet() {
             write!(out, ", {ns} ns each")?;
@@ -160,7 +161,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn print_errors(&self, t: &Tally, out: &mut Output) -> Result<(), Failure> {
+    fn print_errors(&self, t: &Tally<'_>, out: &mut Output) -> Result<(), Failure> {
         if t.errors.is_empty() {
             return Ok(());
         }
@@ -183,7 +184,7 @@ impl<'a> Report<'a> {
 }
 
 /// Trace lines and events.
-fn print_emitted(t: &Tally, out: &mut Output) -> Result<(), Failure> {
+fn print_emitted(t: &Tally<'_>, out: &mut Output) -> Result<(), Failure> {
     if t.traced > 0 {
         writeln!(out, "\n{}", out.paint(Style::Heading, "trace"))?;
         for line in t.trace.iter().take(SHOWN) {
@@ -196,11 +197,21 @@ fn print_emitted(t: &Tally, out: &mut Output) -> Result<(), Failure> {
     for (map, n) in &t.records_by_map {
         let n = if *n == 1 { "1 event".into() } else { format!("{n} events") };
         writeln!(out, "\n{} {}", out.paint(Style::Heading, map), out.paint(Style::Faint, format!("({n})")))?;
-        let here = t.records.iter().filter(|r| r["map"] == map.as_str());
-        for r in here.take(3) {
-            let data = r["data"].as_str().unwrap_or_default();
-            writeln!(out, "  packet {}, cpu {}: {data}", r["packet"], r["cpu"])?;
+        for (packet, cpu, lines) in t.shown.get(map).into_iter().flatten() {
+            let whence = format!("packet {packet}, cpu {cpu}:");
+            match lines.as_slice() {
+                [one] => writeln!(out, "  {whence} {one}")?,
+                many => {
+                    writeln!(out, "  {whence}")?;
+                    for line in many {
+                        writeln!(out, "    {line}")?;
+                    }
+                }
+            }
         }
+    }
+    if t.lost > 0 {
+        out.warn(format_args!("{} samples found no room in their buffers", t.lost));
     }
     Ok(())
 }

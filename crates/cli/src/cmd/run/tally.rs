@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 use skep::abi::ProgType;
 use skep::backend::{Event, Outcome, Redirect, TestOutput};
 
+use crate::events::Records;
+
 /// How many errors, trace lines and events are kept word for word; the rest are counted.
 const KEPT: usize = 1000;
 
 /// The sums.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Tally<'a> {
+    /// What records are.
+    types: Records<'a>,
     pub(super) packets: u64,
     /// How many packets the capture had cut.
     pub(super) cut: u64,
@@ -26,6 +30,8 @@ pub(super) struct Tally {
     pub(super) trace: Vec<String>,
     pub(super) traced: u64,
     pub(super) records: Vec<Value>,
+    /// Lines of the first few records of each map: packet, CPU, what is in it.
+    pub(super) shown: BTreeMap<String, Vec<(u64, u32, Vec<String>)>>,
     pub(super) records_by_map: BTreeMap<String, u64>,
     /// Records that found no room.
     pub(super) lost: u64,
@@ -33,7 +39,14 @@ pub(super) struct Tally {
     nanoseconds: u128,
 }
 
-impl Tally {
+/// How many records of a map are shown as text.
+const SHOWN: usize = 3;
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(types: Records<'a>) -> Self {
+        Self { types, ..Self::default() }
+    }
+
     /// One packet that got an answer.
     pub(super) fn answer(&mut self, o: &Outcome, took: Duration, repeat: u32) {
         self.packets += 1;
@@ -88,14 +101,33 @@ impl Tally {
                     *self.redirects.entry(format!("interface {ifindex}, a copy")).or_default() += 1;
                 }
                 Event::Record { map, cpu, data } => {
-                    if self.records.len() < KEPT {
-                        let hex = super::maps::hex(&data);
-                        self.records
-                            .push(json!({ "packet": self.packets, "map": map, "cpu": cpu, "data": hex }));
-                    }
+                    self.record(&map, cpu, &data);
                     *self.records_by_map.entry(map).or_default() += 1;
                 }
             }
+        }
+    }
+
+    fn record(&mut self, map: &str, cpu: u32, data: &[u8]) {
+        let few = self.shown.get(map).is_none_or(|s| s.len() < SHOWN);
+        if !few && self.records.len() >= KEPT {
+            return;
+        }
+        let shown = self.types.show(map, data);
+        if self.records.len() < KEPT {
+            let mut record = json!({
+                "packet": self.packets,
+                "map": map,
+                "cpu": cpu,
+                "data": super::maps::hex(data),
+            });
+            if let Some(value) = shown.value {
+                record["value"] = value;
+            }
+            self.records.push(record);
+        }
+        if few {
+            self.shown.entry(map.to_owned()).or_default().push((self.packets, cpu, shown.lines));
         }
     }
 
