@@ -15,6 +15,37 @@ const NO_FILE_FOR_MAP: &[(MapType, &str)] = &[];
 /// Helpers that the userspace world serves and no file calls, with the reason.
 const NO_FILE_FOR_HELPER: &[(HelperId, &str)] = &[];
 
+/// Codes of refusals that no file has, with the reason.
+const NO_FILE_FOR_CODE: &[(&str, &str)] = &[
+    ("V0106", UNPRIVILEGED),
+    ("V0108", "thousands of branches: a test of the verifier has them"),
+    ("V0110", "the assembler makes no such bytes"),
+    ("V0113", "an empty file is no program"),
+    ("V0205", UNPRIVILEGED),
+    ("V0209", UNPRIVILEGED),
+    ("V0304", UNPRIVILEGED),
+    ("V0305", UNPRIVILEGED),
+    ("V0306", UNPRIVILEGED),
+    ("V0307", UNPRIVILEGED),
+    ("V0409", TYPES),
+    ("V0411", TYPES),
+    ("V0507", TYPES),
+    ("V0602", TYPES),
+    ("V0603", TYPES),
+    ("V0604", TYPES),
+    ("V0605", TYPES),
+    ("V0702", TYPES),
+    ("V0703", TYPES),
+    ("V0705", TYPES),
+    ("V0802", UNPRIVILEGED),
+    ("V0805", UNPRIVILEGED),
+    ("V0901", "the verifier's own failing, which nobody has met"),
+];
+const UNPRIVILEGED: &str =
+    "only programs of those without CAP_PERFMON are refused so, and the corpus is loaded by root";
+const TYPES: &str =
+    "it takes type information (functions, locks, timers, kernel functions), which texts have not";
+
 fn cases() -> Vec<Case> {
     let files = corpus::files().expect("the corpus can be listed");
     files
@@ -53,6 +84,14 @@ fn every_helper_of_the_userspace_world_has_a_file() {
         }
     }
     compare("helper", skep_runtime::helpers(), &seen, NO_FILE_FOR_HELPER);
+}
+
+#[test]
+fn every_code_of_the_verifier_has_a_file() {
+    let cases = cases();
+    let marks = cases.iter().flat_map(|c| &c.program.marks);
+    let seen: BTreeSet<&str> = marks.map(|m| m.what.as_str()).filter(|w| w.starts_with('V')).collect();
+    compare("code", skep::verifier::codes().map(|c| c.id), &seen, NO_FILE_FOR_CODE);
 }
 
 /// Fails with what is neither seen nor excused, and with excuses that are no longer needed.

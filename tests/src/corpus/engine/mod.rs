@@ -4,6 +4,7 @@ mod facade;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod kernel;
 mod text;
+mod verify;
 mod world;
 
 use skep_isa::Endian;
@@ -36,6 +37,7 @@ pub trait Engine: Sync {
 /// All of them. The first that observes is the reference for blessing.
 pub static ENGINES: &[&dyn Engine] = &[
     &text::Text,
+    &verify::Verify,
     &world::World { name: "interp", endian: Endian::Little, engine: skep::vm::Engine::Interpreter },
     &world::World { name: "interp-be", endian: Endian::Big, engine: skep::vm::Engine::Interpreter },
     &world::World { name: "jit", endian: Endian::Little, engine: skep::vm::Engine::Jit },

@@ -92,7 +92,7 @@ fn stopped(error: &Error) -> Result<Stopped, String> {
     }
 }
 
-fn spec(case: &Case, endian: Endian) -> Result<Spec, String> {
+pub(super) fn spec(case: &Case, endian: Endian) -> Result<Spec, String> {
     let header = &case.header;
     let mut maps: Vec<MapSpec> = Vec::new();
     for line in &header.maps {
