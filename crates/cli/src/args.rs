@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Filter(cmd::filter::Args),
     Seccomp(cmd::seccomp::Args),
     Feature(cmd::feature::Args),
+    Doctor(cmd::doctor::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
     #[cfg(all(target_os = "linux", not(skep_portable)))]

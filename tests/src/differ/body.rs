@@ -62,7 +62,9 @@ pub(super) struct Writer {
     function: usize,
     functions: usize,
     pub(super) depth: usize,
-    /// Whether the packet's head was made longer.
+    /// Whether packets grow at their heads, not at their tails.
+    pub(super) heads: bool,
+    /// Whether the packet's head was made longer by a lot.
     pub(super) head_grown: bool,
     loops: i16,
     pub(super) prog_type: ProgType,
@@ -73,7 +75,7 @@ pub(super) struct Writer {
 /// The code of a program, its maps, and where it loads which of them.
 pub(super) fn program(mut rng: Rng, prog_type: ProgType) -> (Vec<Insn>, Vec<Row>, Vec<Use>) {
     let functions = rng.pick(&[1, 1, 2, 3, FUNCTIONS]);
-    let tables = tables::choose(&mut rng);
+    let (tables, heads) = (tables::choose(&mut rng), rng.one_in(2));
     let mut w = Writer {
         rng,
         code: Vec::new(),
@@ -86,6 +88,7 @@ pub(super) fn program(mut rng: Rng, prog_type: ProgType) -> (Vec<Insn>, Vec<Row>
         function: 0,
         functions,
         depth: 0,
+        heads,
         head_grown: false,
         loops: 0,
         prog_type,

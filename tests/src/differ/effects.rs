@@ -163,12 +163,14 @@ impl Writer {
                 _ => (XDP_ADJUST_TAIL, vec![self.rng.pick(&[-4, 0, 1, 8, 100])]),
             }
         } else {
+            // See docs/differences.md for what Linux does with tails once a head has grown, and with heads that grow often.
             match self.rng.below(5) {
-                0 => (SKB_CHANGE_TAIL, vec![self.rng.pick(&[60, 64, 65, 128, 300]), 0]),
-                // Once: see docs/differences.md for what Linux does when a head grows again.
+                0 if !self.heads => (SKB_CHANGE_TAIL, vec![self.rng.pick(&[60, 64, 65, 128, 300]), 0]),
                 1 if self.may_grow_head() => (SKB_CHANGE_HEAD, vec![self.rng.pick(&[0, 1, 14, 64]), 0]),
                 2 => (SKB_PULL_DATA, vec![self.rng.pick(&[0, 14, 64, 65, 4000])]),
-                3 => (VLAN_PUSH, vec![self.rng.pick(&[0x0081, 0xa888, 0]), self.rng.below(4096) as i32]),
+                3 if self.heads => {
+                    (VLAN_PUSH, vec![self.rng.pick(&[0x0081, 0xa888, 0]), self.rng.below(4096) as i32])
+                }
                 _ => (VLAN_POP, vec![]),
             }
         };
@@ -177,7 +179,7 @@ impl Writer {
 
     /// Whether the head of the packet may grow here, which it then has.
     fn may_grow_head(&mut self) -> bool {
-        let may = self.depth == 0 && !self.head_grown;
+        let may = self.heads && self.depth == 0 && !self.head_grown;
         self.head_grown |= may;
         may
     }

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod conformance;
 pub(crate) mod detach;
 pub(crate) mod disasm;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod feature;
 pub(crate) mod filter;

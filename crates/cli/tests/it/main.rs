@@ -4,6 +4,7 @@
 
 mod batch;
 mod commands;
+mod doctor;
 mod filter;
 mod kernel;
 mod manners;

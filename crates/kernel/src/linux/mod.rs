@@ -4,6 +4,7 @@ pub mod attach;
 pub mod batch;
 mod binary;
 pub mod cpus;
+pub mod doctor;
 mod error;
 mod events;
 pub mod feature;

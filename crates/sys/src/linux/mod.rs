@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod commands;
 pub mod cpu;
+pub mod ethtool;
 pub mod hooked;
 pub mod info;
 pub mod link;
