@@ -2,6 +2,7 @@
 //!
 //! What is compared word for word is short; long output is looked into for what must be there.
 
+mod attach;
 mod batch;
 mod commands;
 mod doctor;

@@ -138,7 +138,8 @@ fn given(target: &Target, flag: &str) -> bool {
         "--map" => target.map.is_some(),
         "--hook" => target.hook.is_some(),
         "--route" => target.route.is_some(),
-        _ => true,
+        // Such as a socket, which only a process that has one can give.
+        _ => false,
     }
 }
 
