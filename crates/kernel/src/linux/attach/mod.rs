@@ -91,7 +91,6 @@ pub static HOOKS: &[&Hook] = &[
     &typed::TRACEPOINT,
     &typed::FUNCTION,
     &typed::LSM,
-    &typed::LSM_CGROUP,
     &uprobe::HOOK,
     &uprobe_multi::HOOK,
     &usdt::HOOK,

@@ -1,13 +1,10 @@
 //! Programs whose target the verifier knows by its BTF type, so that it is fixed when they are loaded: typed tracepoints,
 //! kernel functions (entry, exit, return value), hooks of the security modules. Attaching them names nothing any more.
 
-use std::fs::File;
-use std::os::fd::AsFd;
-
 use skep_abi::AttachType;
-use skep_backend::{Error, ErrorKind};
+use skep_backend::Error;
 use skep_sys::prog::Target as On;
-use skep_sys::{Cap, Errno, link};
+use skep_sys::{Errno, link};
 
 use super::event::{RIGHTS, not_for_one_process};
 use super::{Attached, Hook, Program, Target};
@@ -26,14 +23,6 @@ pub(super) static FUNCTION: Hook = Hook {
 
 pub(super) static LSM: Hook =
     Hook { name: "lsm", sections: &["lsm", "lsm.s"], needs: &[], attach, remove: None };
-
-pub(super) static LSM_CGROUP: Hook = Hook {
-    name: "lsm_cgroup",
-    sections: &["lsm_cgroup"],
-    needs: &["--cgroup"],
-    attach: attach_cgroup,
-    remove: None,
-};
 
 fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
     let place = program.rest.unwrap_or(program.row.name);
@@ -65,19 +54,4 @@ fn wrong(program: &Program<'_>, place: &str, e: Errno) -> Error {
         Errno::EBUSY => error.with_hint("the function is patched in another way (kprobe, live patch)"),
         _ => error,
     }
-}
-
-fn attach_cgroup(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
-    let path = target.cgroup(program.name)?;
-    let dir = File::open(path).map_err(|e| {
-        let errno = Errno(e.raw_os_error().unwrap_or(0));
-        Error::new(ErrorKind::Os(errno.0), format!("cgroup {}: {errno}", path.display()))
-    })?;
-    let on = On::Fd(dir.as_fd());
-    let link =
-        link::create(program.fd, on, AttachType::LSM_CGROUP, 0, &link::More::Nothing).map_err(|e| {
-            let what = format!("attaching `{}` to {}", program.name, path.display());
-            refused(&what, e, &[Cap::BPF, Cap::NET_ADMIN])
-        })?;
-    Ok(Attached::link(LSM_CGROUP.name, path.display().to_string(), link))
 }
