@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Load(cmd::load::Args),
     Attach(Box<cmd::attach::Args>),
     Detach(cmd::detach::Args),
+    Iter(cmd::iter::Args),
     Info(cmd::info::Args),
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),

@@ -72,6 +72,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Load(a)) => cmd::load::run(&a, out),
         Some(Command::Attach(a)) => cmd::attach::run(&a, out),
         Some(Command::Detach(a)) => cmd::detach::run(&a, out),
+        Some(Command::Iter(a)) => cmd::iter::run(&a, out),
         Some(Command::Info(a)) => cmd::info::run(&a, out),
         Some(Command::Asm(a)) => cmd::asm::run(&a, out),
         Some(Command::Disasm(a)) => cmd::disasm::run(&a, out),

@@ -14,6 +14,7 @@ pub(crate) mod explain;
 pub(crate) mod feature;
 pub(crate) mod filter;
 pub(crate) mod info;
+pub(crate) mod iter;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub(crate) mod link;
 #[cfg(all(target_os = "linux", not(skep_portable)))]

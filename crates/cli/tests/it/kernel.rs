@@ -134,3 +134,24 @@ fn linux_runs_programs_on_packets_contexts_and_nothing() {
     let ran = skep_with(&["run", "-", "--backend", "kernel", "--cpu", "0", "--json"], text).json();
     assert_eq!(ran["retval"], json!(0));
 }
+
+/// What an iterator writes goes to stdout as it is; JSON holds it.
+#[test]
+fn iterators_are_run_and_told() {
+    if !kernel() {
+        return;
+    }
+    let object = "tests/objects/iterators.o";
+    let several = skep(&["iter", object]).fails(2);
+    assert!(several.contains("--prog: threads, maps, entries"), "{several}");
+    let unnamed = skep(&["iter", object, "--prog", "entries"]).fails(2);
+    assert!(unnamed.contains("give --map NAME|ID|PATH"), "{unnamed}");
+    let json = skep(&["iter", object, "--prog", "entries", "--map", "squares", "--json"]).json();
+    crate::schemas::keeps("iter", &json);
+    assert_eq!(json["text"], json!(""), "the map is empty");
+    let me = std::process::id().to_string();
+    let json = skep(&["iter", object, "--prog", "threads", "--pid", &me, "--json"]).json();
+    crate::schemas::keeps("iter", &json);
+    let written = json["data"].as_str().or(json["text"].as_str()).map(str::len);
+    assert!(written.is_some_and(|len| len >= 8), "{json}");
+}
