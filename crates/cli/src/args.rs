@@ -81,6 +81,11 @@ pub(crate) enum Command {
     Net(cmd::net::Args),
     #[cfg(all(target_os = "linux", not(skep_portable)))]
     Perf(cmd::perf::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Cgroup(cmd::cgroup::Args),
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    #[command(name = "struct_ops")]
+    StructOps(cmd::struct_ops::Args),
     Conformance(cmd::conformance::Args),
     Completions(cmd::completions::Args),
     Man(cmd::man::Args),

@@ -93,6 +93,10 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Net(a)) => cmd::net::run(&a, out),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Some(Command::Perf(a)) => cmd::perf::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::Cgroup(a)) => cmd::cgroup::run(&a, out),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Some(Command::StructOps(a)) => cmd::struct_ops::run(&a, out),
         Some(Command::Conformance(a)) => cmd::conformance::run(&a, out),
         Some(Command::Completions(a)) => cmd::completions::run(&a, out),
         Some(Command::Man(a)) => cmd::man::run(&a, out),

@@ -3,6 +3,8 @@
 pub(crate) mod asm;
 pub(crate) mod attach;
 pub(crate) mod btf;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod cgroup;
 pub(crate) mod classic;
 pub(crate) mod compare;
 pub(crate) mod completions;
@@ -31,6 +33,8 @@ pub(crate) mod perf;
 pub(crate) mod prog;
 pub(crate) mod run;
 pub(crate) mod seccomp;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+pub(crate) mod struct_ops;
 pub(crate) mod verify;
 
 /// What a command says that is about Linux, where there is none.

@@ -4,6 +4,8 @@
 
 mod attach;
 mod batch;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+mod cgroup;
 mod commands;
 mod doctor;
 mod filter;

@@ -133,6 +133,7 @@ pub(in crate::cmd) fn search() -> Search {
 fn given(target: &Target, flag: &str) -> bool {
     match flag {
         "--iface" => target.iface.is_some(),
+        "a socket" => target.socket.is_some(),
         "--cgroup" => target.cgroup.is_some(),
         "--pid" => target.pid.is_some(),
         "--map" => target.map.is_some(),

@@ -71,6 +71,11 @@ impl Attached {
         Self::new(hook, target, Hold::Undo(Undo(Box::new(undo))))
     }
 
+    /// Goes with the guard of something else: of a table of functions, one guard holds all.
+    pub(super) fn with_another(hook: &'static str, target: impl Into<String>) -> Self {
+        Self::new(hook, target, Hold::Nothing)
+    }
+
     /// Outlives the process; `mark` was written before it was attached.
     pub fn left(target: impl Into<String>, mark: Mark) -> Self {
         Self::new(mark.hook(), target, Hold::Left(mark))

@@ -51,6 +51,7 @@ pub use cgroup::{open_cgroup, walk as cgroups};
 pub use detach::{Detached, detach_iface, detach_link, detach_pinned, detach_recorded, detach_stale, remove};
 pub use iter::Reader;
 pub use mark::{Mark, Record, Swap, records};
+pub(super) use struct_ops::{is_of_table, unregister};
 pub use target::{Direction, Mode, Search, Target};
 
 /// One place of the kernel where programs are hung.

@@ -12,6 +12,7 @@ use skep_sys::prog::Target as On;
 use skep_sys::{Cap, Errno, info, link, map::Map};
 
 use super::{Attached, Hook, Mark, Program, Record, Target};
+use crate::linux::Live;
 use crate::linux::error::refused;
 use crate::linux::struct_ops::Ready;
 
@@ -45,7 +46,29 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
             parts.push(last);
             Ok(Attached::several(NAME, program.name, parts))
         }
-        (_, None) => Ok(Attached::held(NAME, format!("{} (with its first function)", any.map), Vec::new())),
+        (_, None) => Ok(Attached::with_another(NAME, format!("{} (with its first function)", any.map))),
+    }
+}
+
+impl Live {
+    /// The names of the tables of functions that are loaded and may be registered.
+    pub fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.tables().iter().map(|t| t.map.as_str())
+    }
+
+    /// Registers a table of functions, as attaching its first program does.
+    ///
+    /// # Errors
+    /// If there is no such table, or its subsystem does not take it.
+    pub fn register(&self, table: &str) -> Result<Attached, Error> {
+        let found = self.tables().iter().find(|t| t.map == table);
+        let Some(first) = found.and_then(|t| t.programs.first()) else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no table of functions `{table}` is loaded"),
+            ));
+        };
+        self.attach(first, &Target { map: Some(table.to_owned()), ..Target::default() })
     }
 }
 
@@ -97,6 +120,11 @@ fn remove(record: &Record) -> Result<bool, Error> {
         return Ok(false);
     }
     unregister(&map).map_err(wrong)
+}
+
+/// Whether a record tells of the table with this map.
+pub(in crate::linux) fn is_of_table(record: &Record, map: u32) -> bool {
+    record.hook() == NAME && record.number("map_id").ok() == Some(map)
 }
 
 /// Unregisters a table that is registered without a link; `false` if it is not.

@@ -6,6 +6,7 @@
 //! so one that is gone by the time it is opened is passed over in lists, and is an error only where it was asked for.
 
 pub mod btf;
+pub mod cgroup;
 pub mod elements;
 mod fdinfo;
 mod holders;
@@ -21,6 +22,7 @@ mod prog;
 pub mod run;
 mod select;
 pub mod stats;
+pub mod struct_ops;
 pub mod tracelog;
 pub mod visual;
 pub mod xlated;
