@@ -155,10 +155,12 @@ fn show_tree(args: &Tree, out: &mut Output) -> Result<Verdict, Failure> {
     }
     writeln!(out, "{}", out.paint(Style::Heading, "CgroupPath"))?;
     header(effective, out)?;
+    let top = root.map(Path::to_owned).or_else(skep_sys::cgroup::mount);
     for (path, found) in &all {
         writeln!(out, "{}", out.paint(Style::Name, plain(&path.to_string_lossy())))?;
+        let indent = if top.as_ref() == Some(path) { "" } else { "    " };
         for one in found {
-            print(one, "    ", out)?;
+            print(one, indent, out)?;
         }
     }
     Ok(Verdict::Yes)
