@@ -138,6 +138,13 @@ pub fn decode_all(insns: &[Insn]) -> Result<Vec<(usize, Op)>, DecodeError> {
 
 /// Finds the row and checks every field against it.
 pub(crate) fn locate(insns: &[Insn], pc: usize) -> Result<(&'static Row, Slots), DecodeError> {
+    let (row, slots) = find(insns, pc)?;
+    check_fields(row, &slots).map_err(|kind| DecodeError::new(pc, slots.first, kind))?;
+    Ok((row, slots))
+}
+
+/// Finds the row, whatever stands in the fields that do not choose it.
+pub(crate) fn find(insns: &[Insn], pc: usize) -> Result<(&'static Row, Slots), DecodeError> {
     let Some(&first) = insns.get(pc) else {
         return Err(DecodeError::new(pc, Insn::default(), Kind::End));
     };
@@ -148,7 +155,6 @@ pub(crate) fn locate(insns: &[Insn], pc: usize) -> Result<(&'static Row, Slots),
         slots.next = *insns.get(pc + 1).ok_or_else(|| fail(Kind::LoneHalf))?;
         check_second(slots.next).map_err(|kind| DecodeError::new(pc + 1, slots.next, kind))?;
     }
-    check_fields(row, &slots).map_err(fail)?;
     Ok((row, slots))
 }
 

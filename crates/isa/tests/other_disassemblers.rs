@@ -139,3 +139,14 @@ fn operations_show_themselves_as_the_kernel_does() {
     let load = Insn { opcode: 0x71, dst: 0, src: 1, off: -4, imm: 0 };
     assert_eq!(skep_isa::decode(&[load], 0).expect("it is a load").to_string(), "r0 = *(u8 *)(r1 -4)");
 }
+
+/// The kernel uses r11 for itself, and marks per-CPU addresses in an offset: errors in a program, but not in what became
+/// of one.
+#[test]
+fn what_the_kernel_made_is_printed_when_asked_for() {
+    use skep_isa::disasm::{Disassembler, Style};
+    let insn = skep_isa::Insn { opcode: 0xbf, dst: 11, src: 2, off: 0, imm: 0 };
+    let log = Disassembler::new(Style::Kernel).log(true);
+    assert!(log.insn(&[insn], 0).is_err());
+    assert_eq!(log.loose(true).insn(&[insn], 0).as_deref(), Ok("(bf) r11 = r2"));
+}

@@ -143,7 +143,7 @@ fn print(found: &Attached, out: &mut Output) -> Result<(), Failure> {
     if let Some(id) = found.flow_dissector {
         writeln!(out, "id {id}")?;
     }
-    write!(out, "\n{}", out.paint(Style::Heading, "netfilter:"))?;
+    writeln!(out, "\n{}", out.paint(Style::Heading, "netfilter:"))?;
     for l in &found.netfilter {
         if let Place::Netfilter { pf, hooknum, priority, flags } = l.info.place {
             write!(out, "{} prog_id {}", netfilter(pf, hooknum, priority, flags), l.info.prog_id)?;

@@ -6,6 +6,7 @@ mod attach;
 mod batch;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod cgroup;
+mod bpftool;
 mod commands;
 mod doctor;
 mod filter;

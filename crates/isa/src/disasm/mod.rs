@@ -5,7 +5,7 @@
 
 mod printer;
 
-use crate::decode::{DecodeError, locate};
+use crate::decode::{DecodeError, find, locate};
 use crate::insn::Insn;
 use crate::op::Op;
 use crate::row::Row;
@@ -49,6 +49,7 @@ pub struct Disassembler<'n> {
     names: &'n dyn Names,
     labels: bool,
     log: bool,
+    loose: bool,
 }
 
 impl core::fmt::Debug for Disassembler<'_> {
@@ -74,14 +75,14 @@ pub fn disassemble(insns: &[Insn], style: Style) -> String {
 impl Disassembler<'static> {
     /// A disassembler that knows no names and prints distances, not labels.
     pub fn new(style: Style) -> Self {
-        Self { style, names: &NoNames, labels: false, log: false }
+        Self { style, names: &NoNames, labels: false, log: false, loose: false }
     }
 }
 
 impl<'n> Disassembler<'n> {
     /// Takes names of helpers, kernel functions and labels from here.
     pub fn names<'m>(self, names: &'m dyn Names) -> Disassembler<'m> {
-        Disassembler { style: self.style, names, labels: self.labels, log: self.log }
+        Disassembler { style: self.style, names, labels: self.labels, log: self.log, loose: self.loose }
     }
 
     /// Prints labels instead of distances: those that [`Names::label`] knows, else `L` and the slot.
@@ -96,6 +97,14 @@ impl<'n> Disassembler<'n> {
     #[must_use]
     pub const fn log(mut self, on: bool) -> Self {
         self.log = on;
+        self
+    }
+
+    /// Prints what no program may hold, but the kernel makes of one while it loads it: r11, and numbers in fields that
+    /// are nought in programs.
+    #[must_use]
+    pub const fn loose(mut self, on: bool) -> Self {
+        self.loose = on;
         self
     }
 
@@ -167,7 +176,7 @@ impl<'n> Disassembler<'n> {
         pc: usize,
         labels: &BTreeMap<usize, String>,
     ) -> Result<String, DecodeError> {
-        let (row, slots) = locate(insns, pc)?;
+        let (row, slots) = if self.loose { find(insns, pc)? } else { locate(insns, pc)? };
         let mut out = String::new();
         if self.is_log() {
             out.push_str(&format!("({:02x}) ", row.opcode));

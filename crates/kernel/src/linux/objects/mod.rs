@@ -67,6 +67,11 @@ pub fn ids(kind: Kind) -> Result<Vec<u32>, Error> {
     info::ids(kind).map_err(|e| refused(&format!("listing {}s", word(kind)), e, &[Cap::SYS_ADMIN]))
 }
 
+/// Whether this process may look for objects that are not its own.
+pub fn may_list() -> bool {
+    info::ids(Kind::Btf).is_ok()
+}
+
 /// Opens an object by its id; `None` if there is none.
 fn open(kind: Kind, id: u32, flags: u32) -> Result<Option<OwnedFd>, Error> {
     match info::fd_by_id_with(kind, id, if kind == Kind::Map { flags } else { 0 }) {

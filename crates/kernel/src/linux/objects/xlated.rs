@@ -99,8 +99,9 @@ impl Names for Calls {
 pub fn lines(prog: &Prog, symbols: &Ksyms) -> Result<Vec<Line>, Error> {
     let facts = Facts::of(prog)?;
     let insns = insns(&facts.details)?;
-    let calls = Calls(named_calls(&insns, symbols));
-    let mut printer = Printer { facts: &facts, symbols, calls, kernel: None };
+    let base = symbols.address("__bpf_call_base").unwrap_or(0);
+    let calls = Calls(named_calls(&insns, symbols, base));
+    let mut printer = Printer { facts: &facts, symbols, base, calls, kernel: None };
     let mut functions = facts.details.func_info.iter().peekable();
     let mut sources = facts.details.line_info.iter().peekable();
     let (mut out, mut slot) = (Vec::new(), 0);
@@ -137,8 +138,7 @@ fn insns(details: &ProgDetails) -> Result<Vec<Insn>, Error> {
 }
 
 /// Names for all calls of helpers: an instruction holds the distance from `__bpf_call_base`.
-fn named_calls(insns: &[Insn], symbols: &Ksyms) -> BTreeMap<i32, String> {
-    let base = symbols.address("__bpf_call_base").unwrap_or(0);
+fn named_calls(insns: &[Insn], symbols: &Ksyms, base: u64) -> BTreeMap<i32, String> {
     let calls = insns.iter().filter(|i| i.opcode == CALL && i.src == 0);
     calls.map(|i| (i.imm, call_name(symbols, base.wrapping_add_signed(i.imm.into()), i.imm))).collect()
 }
@@ -156,6 +156,8 @@ fn call_name(symbols: &Ksyms, address: u64, id: i32) -> String {
 struct Printer<'a> {
     facts: &'a Facts,
     symbols: &'a Ksyms,
+    /// The address of `__bpf_call_base`; 0 where it is hidden.
+    base: u64,
     calls: Calls,
     /// The kernel's types, once they are asked for.
     kernel: Option<Option<std::sync::Arc<Btf>>>,
@@ -179,7 +181,7 @@ impl Printer<'_> {
             (MOV64, _) if off == -1 => (format!("({opcode:02x}) r{dst} = &(void __percpu *)(r{src})"), None),
             (NOSPEC, _) => (format!("({opcode:02x}) nospec"), None),
             _ => {
-                let dis = Disassembler::new(Style::Kernel).names(&self.calls).log(true);
+                let dis = Disassembler::new(Style::Kernel).names(&self.calls).log(true).loose(true);
                 let text = dis.insn(insns, 0).unwrap_or_else(|_| format!("BUG_{opcode:02x}"));
                 (text, None)
             }
@@ -216,8 +218,11 @@ impl Printer<'_> {
         }
     }
 
-    /// The kernel function of a type id.
+    /// A kernel function: by its distance from `__bpf_call_base`, or, where calls reach further, by its type id.
     fn kfunc(&mut self, id: i32) -> Option<String> {
+        if let Some(symbol) = self.symbols.at(self.base.wrapping_add_signed(id.into())) {
+            return Some(symbol.name.to_owned());
+        }
         let types = self.kernel.get_or_insert_with(|| super::btf::kernel_types().ok()).as_ref()?;
         let t = types.ty(TypeId(u32::try_from(id).ok()?))?;
         (t.kind() == skep_btf::Kind::Func).then(|| t.name().to_owned())
