@@ -4,9 +4,9 @@
 
 mod attach;
 mod batch;
+mod bpftool;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod cgroup;
-mod bpftool;
 mod commands;
 mod doctor;
 mod filter;
