@@ -12,6 +12,7 @@ mod live;
 mod load;
 mod log;
 mod maps;
+mod modules;
 pub mod objects;
 mod pins;
 mod program;

@@ -1,11 +1,11 @@
 //! Programs: every symbolic place filled in, and loaded.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use skep_abi::{AttachType, ProgType};
 use skep_backend::{Error, ErrorKind, LoadOptions};
 use skep_btf::core::{POISON, Solver};
-use skep_btf::{Kind, TypeId, essential_name};
+use skep_btf::{Kind, essential_name};
 use skep_isa::Insn;
 use skep_object::{Extern, ExternKind, Program, RelocTarget, Spec};
 use skep_sys::prog::{LOG_BASIC, LoadAttr, LoadError, load};
@@ -13,6 +13,7 @@ use skep_sys::{Cap, Errno, cap_for_prog};
 
 use super::live::LoadedProgram;
 use super::maps::LiveMap;
+use super::modules::{FdArray, Found, Module};
 use super::struct_ops::Table;
 use super::types::Loaded as Types;
 use super::vmlinux::Vmlinux;
@@ -52,12 +53,13 @@ impl Resolver<'_> {
             return Err(Error::new(ErrorKind::Invalid, message).with_hint("give it one, such as xdp or tc"));
         };
         self.solve_core(&mut program)?;
+        let mut fds = FdArray::default();
         for reloc in std::mem::take(&mut program.relocs) {
-            self.resolve(&mut program, reloc.insn, &reloc.target)?;
+            self.resolve(&mut program, reloc.insn, &reloc.target, &mut fds)?;
         }
         let first = || prog_type.row().and_then(|row| row.attach_types.first().copied());
         let attach_type = program.attach_type.or_else(first).unwrap_or_default();
-        let fd = self.submit(index, &program, prog_type, attach_type)?;
+        let fd = self.submit(index, &program, prog_type, attach_type, &fds)?;
         Ok(LoadedProgram { name: program.name, prog_type, attach_type, section: program.section, fd })
     }
 
@@ -73,7 +75,17 @@ impl Resolver<'_> {
         let Some(local) = &self.object.btf else {
             return Err(unsupported("the object has none of its own".into()));
         };
-        let report = skep_object::core::relocate_with(program, &mut Solver::new(local, target));
+        let before = program.clone();
+        let mut report = skep_object::core::relocate_with(program, &mut Solver::new(local, target));
+        if report.patched() < report.entries.len() && !self.vmlinux.target_modules().is_empty() {
+            // What the kernel proper has not may be a module's.
+            let mut solver = Solver::new(local, target);
+            for module in self.vmlinux.target_modules() {
+                solver = solver.with_module(&module.btf);
+            }
+            *program = before;
+            report = skep_object::core::relocate_with(program, &mut solver);
+        }
         let failed = report.failures().next().map(|(reloc, why)| (reloc.insn, why.to_owned()));
         match failed {
             Some((slot, why)) => {
@@ -84,7 +96,13 @@ impl Resolver<'_> {
         }
     }
 
-    fn resolve(&self, program: &mut Program, slot: usize, target: &RelocTarget) -> Result<(), Error> {
+    fn resolve(
+        &self,
+        program: &mut Program,
+        slot: usize,
+        target: &RelocTarget,
+        fds: &mut FdArray,
+    ) -> Result<(), Error> {
         let fd = |map: usize| {
             let live = self.maps.get(map).and_then(Option::as_ref);
             live.map(|m| m.map.as_fd().as_raw_fd() as u32).ok_or_else(|| dangling(program, slot))
@@ -101,21 +119,29 @@ impl Resolver<'_> {
             RelocTarget::Func(_) => Ok(()),
             RelocTarget::Extern(index) => {
                 let ext = self.object.externs.get(index).ok_or_else(|| dangling(program, slot))?;
-                self.resolve_extern(program, slot, ext)
+                self.resolve_extern(program, slot, ext, fds)
             }
         }
     }
 
-    fn resolve_extern(&self, program: &mut Program, slot: usize, ext: &Extern) -> Result<(), Error> {
+    fn resolve_extern(
+        &self,
+        program: &mut Program,
+        slot: usize,
+        ext: &Extern,
+        fds: &mut FdArray,
+    ) -> Result<(), Error> {
         let kind = if ext.kind == ExternKind::Ksym { Kind::Var } else { Kind::Func };
-        let id = match ext.kind {
+        let found = match ext.kind {
             ExternKind::KsymAddr => None,
-            _ => self.kernel_type(essential_name(&ext.name), kind),
+            _ => self.vmlinux.find(essential_name(&ext.name), kind),
         };
         if let Some(insn) = program.insns.get_mut(slot).filter(|i| i.opcode == CALL) {
-            return match id {
-                Some(id) => {
-                    *insn = Insn { src: PSEUDO_KFUNC_CALL, off: 0, imm: id.0 as i32, ..*insn };
+            return match found {
+                Some(Found { id, module }) => {
+                    let off =
+                        module.map_or(Ok(0), |m| fds.index(m).ok_or_else(|| closed(&program.name, m)))?;
+                    *insn = Insn { src: PSEUDO_KFUNC_CALL, off, imm: id.0 as i32, ..*insn };
                     Ok(())
                 }
                 None if ext.weak => {
@@ -133,29 +159,28 @@ impl Resolver<'_> {
                 None => Err(missing(program, slot, ext)),
             };
         }
-        match id {
-            Some(id) => patch(program, slot, PSEUDO_BTF_ID, [id.0, 0]),
+        match found {
+            Some(Found { id, module }) => {
+                let fd =
+                    module.map_or(Ok(0), |m| module_fd(&program.name, m).map(|fd| fd.as_raw_fd() as u32))?;
+                patch(program, slot, PSEUDO_BTF_ID, [id.0, fd])
+            }
             None if ext.weak => patch(program, slot, 0, [0, 0]),
             None => Err(missing(program, slot, ext)),
         }
     }
 
-    /// A type of the kernel proper; modules are not searched.
-    fn kernel_type(&self, name: &str, kind: Kind) -> Option<TypeId> {
-        self.vmlinux.btf().ok()?.find(name, kind)
-    }
-
     /// The kernel's type that a tracing program is for.
-    fn attach_type_id(&self, program: &Program, prog_type: ProgType) -> Result<u32, Error> {
+    fn attach_target(&self, program: &Program, prog_type: ProgType) -> Result<Option<Found<'_>>, Error> {
         let typed = TYPED.contains(&prog_type);
-        let (true, Some(name)) = (typed, &program.attach_to) else { return Ok(0) };
+        let (true, Some(name)) = (typed, &program.attach_to) else { return Ok(None) };
         let (prefix, kind) = match program.attach_type {
             Some(AttachType::TRACE_RAW_TP) => ("btf_trace_", Kind::Typedef),
             Some(AttachType::TRACE_ITER) => ("bpf_iter_", Kind::Func),
             Some(AttachType::LSM_MAC | AttachType::LSM_CGROUP) => ("bpf_lsm_", Kind::Func),
             _ => ("", Kind::Func),
         };
-        self.kernel_type(&format!("{prefix}{name}"), kind).map(|id| id.0).ok_or_else(|| {
+        self.vmlinux.find(&format!("{prefix}{name}"), kind).map(Some).ok_or_else(|| {
             let message = format!("program `{}`: this kernel has no `{prefix}{name}`", program.name);
             Error::new(ErrorKind::NotFound, message)
         })
@@ -181,15 +206,18 @@ impl Resolver<'_> {
         program: &Program,
         prog_type: ProgType,
         attach_type: AttachType,
+        fds: &FdArray,
     ) -> Result<OwnedFd, Error> {
         let (func_info, line_info) = self
             .types
             .and_then(|t| t.infos.get(index))
             .map_or((&[][..], &[][..]), |(f, l)| (f.as_slice(), l.as_slice()));
+        let target = self.attach_target(program, prog_type)?;
         let (attach_btf_id, attach_type) = match prog_type {
             ProgType::STRUCT_OPS => self.member(index, program)?,
-            _ => (self.attach_type_id(program, prog_type)?, attach_type),
+            _ => (target.map_or(0, |t| t.id.0), attach_type),
         };
+        let attach_to = target.and_then(|t| t.module).map(|m| module_fd(&program.name, m)).transpose()?;
         let mut attr = LoadAttr {
             prog_type,
             attach_type,
@@ -199,6 +227,8 @@ impl Resolver<'_> {
             flags: program.flags,
             kern_version: self.vmlinux.version(),
             attach_btf_id,
+            attach_to,
+            fd_array: fds.as_slice(),
             ..LoadAttr::default()
         };
         // Lines without functions are refused.
@@ -251,6 +281,24 @@ impl Resolver<'_> {
     }
 }
 
+/// The descriptor of a module's types.
+fn module_fd<'a>(program: &str, module: &'a Module) -> Result<BorrowedFd<'a>, Error> {
+    module.fd().ok_or_else(|| closed(program, module))
+}
+
+fn closed(program: &str, module: &Module) -> Error {
+    let name = &module.name;
+    let error = error::refused(
+        &format!("program `{program}`: opening the types of module `{name}`"),
+        Errno::EPERM,
+        &[Cap::SYS_ADMIN],
+    );
+    if error.kind() == ErrorKind::Denied {
+        return error;
+    }
+    Error::new(ErrorKind::NotFound, format!("program `{program}`: module `{name}` is gone"))
+}
+
 fn dangling(program: &Program, slot: usize) -> Error {
     let message = format!("program `{}`: the relocation names nothing", program.name);
     Error::new(ErrorKind::Invalid, message).at(&program.name, slot)
@@ -270,5 +318,63 @@ fn patch(program: &mut Program, slot: usize, src: u8, imm: [u32; 2]) -> Result<(
             Ok(())
         }
         _ => Err(dangling(program, slot)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use skep_btf::{Builder, IntEncoding};
+    use skep_object::CoreReloc;
+
+    use super::*;
+    use crate::linux::modules::tests::made;
+    use crate::linux::types::HERE;
+
+    /// An object that reads a field of a module's struct and calls a module's function.
+    fn object() -> (Spec, Program) {
+        let mut b = Builder::new(HERE);
+        let int = b.int("int", 4, IntEncoding { signed: true, ..IntEncoding::default() });
+        let type_id = b.composite(Kind::Struct, "fresh", 4, &[("b", int, 0, 0)]);
+        let load = Insn { opcode: 0x61, dst: 0, src: 1, ..Insn::default() };
+        let call = Insn { opcode: CALL, ..Insn::default() };
+        let program = Program {
+            name: "p".into(),
+            insns: vec![load, call, Insn { opcode: 0x95, ..Insn::default() }],
+            core_relocs: vec![CoreReloc { insn: 0, type_id, access: "0:0".into(), kind: 0 }],
+            ..Program::default()
+        };
+        let called =
+            Extern { name: "in_module".into(), kind: ExternKind::Kfunc, weak: false, btf_type: None };
+        (Spec { btf: b.finish().ok(), externs: vec![called], ..Spec::default() }, program)
+    }
+
+    #[test]
+    fn modules_answer_what_the_kernel_does_not() {
+        let (base, modules) = made("resolve");
+        let vmlinux = Vmlinux::made(base, modules);
+        let (object, mut program) = object();
+        let resolver = Resolver {
+            vmlinux: &vmlinux,
+            object: &object,
+            maps: &[],
+            tables: &[],
+            types: None,
+            no_types: None,
+        };
+        resolver.solve_core(&mut program).expect("the module has the field");
+        assert_eq!((program.insns[0].off, program.poisoned.len()), (8, 0));
+        // The function is found, but the running kernel has no such module whose types could be named.
+        let called = RelocTarget::Extern(0);
+        let error = resolver.resolve(&mut program, 1, &called, &mut FdArray::default()).expect_err("made up");
+        assert!(error.to_string().contains("module `skep_mod`"), "{error}");
+    }
+
+    #[test]
+    fn types_that_were_given_have_no_modules() {
+        let (base, _) = made("given");
+        let vmlinux = Vmlinux::with_target(Arc::clone(&base));
+        assert!(vmlinux.target_modules().is_empty());
     }
 }

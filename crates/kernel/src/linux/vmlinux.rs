@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use skep_btf::Btf;
+use skep_btf::{Btf, Kind};
+
+use super::modules::{self, Found, Module};
 
 /// The most that a configuration may unpack to.
 const CONFIG_MAX: u64 = 8 << 20;
@@ -14,6 +17,7 @@ const CONFIG_MAX: u64 = 8 << 20;
 pub(super) struct Vmlinux {
     target: Option<Arc<Btf>>,
     btf: OnceLock<Result<Arc<Btf>, String>>,
+    modules: OnceLock<Vec<Module>>,
     symbols: OnceLock<BTreeMap<String, u64>>,
     config: OnceLock<BTreeMap<String, String>>,
 }
@@ -31,6 +35,28 @@ impl Vmlinux {
             Btf::parse(&bytes).map(Arc::new).map_err(|e| format!("{PATH}: {e}"))
         };
         self.btf.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The types of its modules; none where its own can't be read.
+    pub(super) fn modules(&self) -> &[Module] {
+        let read = || self.btf().map(|base| modules::read(Path::new(modules::DIR), base)).unwrap_or_default();
+        self.modules.get_or_init(read)
+    }
+
+    /// A type of the kernel, or of one of its modules.
+    pub(super) fn find(&self, name: &str, kind: Kind) -> Option<Found<'_>> {
+        modules::find(self.btf().ok()?, || self.modules(), name, kind)
+    }
+
+    /// The modules whose types go with those that CO-RE is solved against.
+    pub(super) fn target_modules(&self) -> &[Module] {
+        if self.target.is_some() { &[] } else { self.modules() }
+    }
+
+    /// A kernel that is made up.
+    #[cfg(test)]
+    pub(super) fn made(btf: Arc<Btf>, modules: Vec<Module>) -> Self {
+        Self { btf: Ok(btf).into(), modules: modules.into(), ..Self::default() }
     }
 
     /// The types that CO-RE is solved against.
