@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod damage;
 pub mod differ;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
+pub mod filters;
 pub mod lab;
 pub mod scenario;
 pub mod traced;

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::Path;
 
 use serde_json::Value;
-use skep_filter::{ByteOrder, Database, Dlt, Options, addr, compile, names};
+use skep_filter::{ByteOrder, Code, Database, Dlt, Options, addr, compile, names};
 use skep_isa::classic::text::{Form, print};
 
 /// How a row came out.
@@ -89,7 +89,7 @@ fn options(row: &Value) -> Result<Options, String> {
         dlt,
         snaplen: row["snaplen"].as_u64().map_or(262_144, |n| n as u32),
         netmask,
-        optimize: row["optimize"].as_u64() == Some(1),
+        code: if row["optimize"].as_u64() == Some(1) { Code::Libpcap } else { Code::Plain },
         linux_extensions: row["linuxext"].as_u64() == Some(1),
         file_order: match text(row, "generate_offline_filter") {
             "swapped" => Some(ByteOrder::Swapped),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use skep_tests::differ::{Verdict, Worlds};
+use skep_tests::filters;
 use skep_vm::Engine;
 
 /// Automation of the skep project.
@@ -108,6 +109,18 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         names: Option<std::path::PathBuf>,
     },
+    /// Compare skep's own code of random filters with libpcap's on packets made for them
+    FilterDiff {
+        /// How many filters
+        #[arg(long, default_value_t = 10_000)]
+        filters: u64,
+        /// How many packets each
+        #[arg(long, default_value_t = 100)]
+        packets: u64,
+        /// The seed of the first; the next ones follow
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
 }
 
 /// How many differences and refusals are shown.
@@ -180,6 +193,7 @@ fn main() -> ExitCode {
         Command::Diff { programs, seed, engine } => differ(programs, seed, engine),
         Command::Examples { check } => examples(&root, check),
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
+        Command::FilterDiff { filters, packets, seed } => Ok(filter_diff(seed..seed + filters, packets)),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Fidelity { programs, seed } => fidelity(programs, seed),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
@@ -266,4 +280,28 @@ fn fidelity(programs: u64, seed: u64) -> Done {
     let figures = xtask::fidelity::run(programs, seed)?;
     print!("{figures}");
     Ok(figures.false_accepts.is_empty() && figures.false_rejects.is_empty())
+}
+
+/// Prints the first differences and the count; whether there was none.
+fn filter_diff(seeds: std::ops::Range<u64>, packets: u64) -> bool {
+    let (mut pairs, mut taken, mut refused, mut differ) = (0, 0, 0, 0);
+    for seed in seeds {
+        let mut random = filters::Random::new(seed);
+        let (text, options) = (filters::expression(&mut random), filters::options(&mut random));
+        match filters::compare(&text, &options, &skep_filter::Database::new(), packets, &mut random) {
+            filters::Outcome::Same(all, some) => {
+                pairs += all;
+                taken += some;
+            }
+            filters::Outcome::Refused => refused += 1,
+            filters::Outcome::Differs(found) => {
+                differ += 1;
+                if differ <= SHOWN {
+                    println!("seed {seed}: {found:?}");
+                }
+            }
+        }
+    }
+    println!("{pairs} pairs, {taken} taken; {refused} expressions refused; {differ} filters differ");
+    differ == 0
 }

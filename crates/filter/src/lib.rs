@@ -11,6 +11,8 @@
 pub mod addr;
 mod code;
 mod compile;
+mod dag;
+mod decide;
 mod dlt;
 mod error;
 mod graph;
@@ -37,6 +39,18 @@ pub enum ByteOrder {
     Swapped,
 }
 
+/// Whose code is made of a filter. All of them take the same packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Code {
+    /// libpcap's, not optimised: what `tcpdump -O -d` prints.
+    Plain,
+    /// libpcap's, optimised: what `tcpdump -d` prints.
+    Libpcap,
+    /// The shorter one of libpcap's and our own, which looks at each field once and searches lists.
+    #[default]
+    Best,
+}
+
 /// What a filter is compiled for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -46,8 +60,8 @@ pub struct Options {
     pub snaplen: u32,
     /// The netmask of the local network, in host order, which `ip broadcast` needs.
     pub netmask: Option<u32>,
-    /// Whether to run the optimiser.
-    pub optimize: bool,
+    /// Whose code is made.
+    pub code: Code,
     /// Whether to use what only Linux has, in a live capture: VLAN tags taken out of the packet, direction, interface.
     pub linux_extensions: bool,
     /// Set where packets come from a file: its byte order, for the link types that keep their writer's.
@@ -55,13 +69,13 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Ethernet, whole packets, optimised, neither live nor from a file.
+    /// Ethernet, whole packets, libpcap's optimised code, neither live nor from a file.
     fn default() -> Options {
         Options {
             dlt: Dlt::EN10MB,
             snaplen: 262_144,
             netmask: None,
-            optimize: true,
+            code: Code::Libpcap,
             linux_extensions: false,
             file_order: None,
         }
@@ -89,14 +103,39 @@ pub fn compile(expression: &str, options: &Options, names: &dyn Names) -> Result
         return Ok(vec![Insn { code: code::RET | code::K, jt: 0, jf: 0, k: options.snaplen }]);
     };
     let root = compiler.finish(last).map_err(|e| whole(e.0))?;
-    let optimize = options.optimize && !compiler.no_optimize;
     let mut graph = graph::Graph::new(compiler.ir, root);
+    let best = match options.code {
+        Code::Best => decide::decide(&graph).ok(),
+        Code::Plain | Code::Libpcap => None,
+    };
+    let insns = match best {
+        // The optimiser takes its time on a large graph, and never makes a search of it.
+        Some(best) if graph.nodes.len() > SMALL => best,
+        best => {
+            let plain = options.code == Code::Plain || compiler.no_optimize;
+            let theirs = libpcap(&mut graph, !plain).map_err(whole)?;
+            best.filter(|b| b.len() <= theirs.len()).unwrap_or(theirs)
+        }
+    };
+    let rejects = matches!(insns[..], [Insn { code: RETURN, k: 0, .. }]);
+    if rejects && options.code != Code::Plain && !compiler.no_optimize {
+        return Err(whole("expression rejects all packets".to_string()));
+    }
+    Ok(insns)
+}
+
+const RETURN: u16 = code::RET | code::K;
+
+/// Blocks of a filter that libpcap's optimiser is run on, too, to see which code is shorter.
+const SMALL: usize = 300;
+
+fn libpcap(graph: &mut graph::Graph, optimize: bool) -> Result<Vec<Insn>, String> {
     if optimize {
-        optimize::optimize(&mut graph).map_err(whole)?;
+        optimize::optimize(graph)?;
         let root = &graph.nodes[graph.root];
-        if root.code == code::RET | code::K && root.k == 0 {
-            return Err(whole("expression rejects all packets".to_string()));
+        if root.code == RETURN && root.k == 0 {
+            return Err("expression rejects all packets".to_string());
         }
     }
-    graph.emit().map_err(whole)
+    graph.emit()
 }

@@ -1,6 +1,6 @@
 //! Expressions compiled to the very instructions that an installed tcpdump printed for them.
 
-use skep_filter::{Database, Dlt, Options, compile};
+use skep_filter::{Code, Database, Dlt, Options, compile};
 use skep_isa::classic::text::{Form, print};
 
 /// Head lines and listings of `listings.txt`.
@@ -24,7 +24,7 @@ fn listings_are_tcpdumps() {
         let (dlt, mode) = mode.split_once(' ').expect("link type and mode");
         let options = Options {
             dlt: Dlt::by_name(dlt).expect("a link type"),
-            optimize: mode == "optimised",
+            code: if mode == "optimised" { Code::Libpcap } else { Code::Plain },
             ..Options::default()
         };
         let insns = compile(expression, &options, &Database::new());
@@ -65,7 +65,7 @@ fn deep_and_long_expressions_end() {
     let negated = "not ".repeat(100_000) + "ip";
     assert!(compile(&negated, &Options::default(), &Database::new()).is_err());
     let long = vec!["ip"; 2_000].join(" or ");
-    let options = Options { optimize: false, ..Options::default() };
+    let options = Options { code: Code::Plain, ..Options::default() };
     assert_eq!(compile(&long, &options, &Database::new()).map(|i| i.len() > 4_000), Ok(true));
 }
 
@@ -90,4 +90,14 @@ fn damaged_expressions_are_refused_or_compiled() {
             assert!(text.get(e.span()).is_some(), "{text:?}: {:?}", e.span());
         }
     }
+}
+
+/// A thousand hosts fit a program, since IP and ARP share the searches.
+#[test]
+fn long_lists_fit() {
+    let host = |n: u32| format!("host {}", std::net::Ipv4Addr::from(0x0a00_0000 + n * 7919 % 0x00ff_ffff));
+    let list = (0..1000).map(host).collect::<Vec<_>>().join(" or ");
+    let options = Options { code: Code::Best, ..Options::default() };
+    let insns = compile(&list, &options, &Database::new()).expect("it compiles");
+    assert!(insns.len() < 3100, "{}", insns.len());
 }

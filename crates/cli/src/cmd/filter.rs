@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use skep::filter::{ByteOrder, Dlt, Options, compile};
+use skep::filter::{ByteOrder, Code, Dlt, Options, compile};
 use skep::isa::classic::Insn;
 use skep::isa::classic::text::{Form, print};
 
@@ -42,11 +42,11 @@ pub(crate) struct Args {
     #[arg(short = 'd', action = clap::ArgAction::Count)]
     dump: u8,
 
-    /// Do not run the optimiser
+    /// Do not run the optimiser: libpcap's plain code
     #[arg(short = 'O', long)]
     no_optimize: bool,
 
-    /// Whose code is made; for now both are
+    /// Make the code that libpcap makes; without it, the shorter one of its and our own
     #[arg(long, value_name = "WHOSE")]
     compat: Option<Compat>,
 
@@ -137,7 +137,11 @@ fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Ins
         dlt,
         snaplen: args.snaplen,
         netmask: args.netmask.map(u32::from),
-        optimize: !args.no_optimize,
+        code: match (args.no_optimize, args.compat) {
+            (true, _) => Code::Plain,
+            (false, Some(Compat::Libpcap)) => Code::Libpcap,
+            (false, None) => Code::Best,
+        },
         linux_extensions: false,
         file_order,
     };

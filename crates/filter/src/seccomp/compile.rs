@@ -3,10 +3,11 @@
 use std::fmt;
 
 use skep_abi::Arch;
-use skep_isa::classic::{Cond, Insn, MAX_INSNS, check_seccomp};
+use skep_isa::classic::{AluOp, Cond, Insn, MAX_INSNS, Op, Size, Source, check_seccomp};
 
-use super::dag::{Dag, Id, Node};
-use super::{Action, Check, Policy, Test, X32};
+use crate::dag::{Dag, Id, Node};
+
+use super::{Check, Policy, Test, X32};
 
 /// Offset of the call's number in `struct seccomp_data`.
 const NUMBER: u32 = 0;
@@ -49,22 +50,15 @@ pub fn compile(policy: &Policy) -> Result<Vec<Insn>, CompileError> {
             let foreign = dag.node(Node::Ret(policy.foreign.value()));
             tree = dag.node(Node::Branch(Cond::Ge, X32, foreign, tree));
         }
-        let tree = dag.node(Node::Load(NUMBER, tree));
+        let tree = load(&mut dag, NUMBER, tree);
         root = dag.node(Node::Branch(Cond::Eq, arch.audit(), tree, root));
     }
-    let root = dag.node(Node::Load(ARCH, root));
+    let root = load(&mut dag, ARCH, root);
     let insns = dag.emit(root);
     match check_seccomp(&insns) {
         Ok(()) => Ok(insns),
         Err(_) => Err(CompileError { len: insns.len() }),
     }
-}
-
-/// Numbers from `from` on, up to the next range, go to `node`.
-#[derive(Clone, Copy)]
-struct Range {
-    from: u32,
-    node: Id,
 }
 
 /// The tree over the numbers of one machine; A holds the number.
@@ -73,38 +67,15 @@ fn calls(dag: &mut Dag, policy: &Policy, arch: usize) -> Id {
     let mut numbers: Vec<u32> = policy.rules.iter().flat_map(|r| r.numbers[arch].iter().copied()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut ranges = vec![Range { from: 0, node: default }];
-    let push = |ranges: &mut Vec<Range>, range: Range| {
-        ranges.retain(|r| r.from != range.from);
-        if ranges.last().is_none_or(|r| r.node != range.node) {
-            ranges.push(range);
-        }
-    };
+    let mut ranges = vec![(0, default)];
     for number in numbers {
         let node = rules(dag, policy, arch, number);
-        push(&mut ranges, Range { from: number, node });
-        if let Some(from) = number.checked_add(1) {
-            push(&mut ranges, Range { from, node: default });
-        }
+        ranges.pop_if(|last| last.0 == number);
+        ranges.push((number, node));
+        ranges.extend(number.checked_add(1).map(|next| (next, default)));
     }
-    search(dag, &ranges)
-}
-
-fn search(dag: &mut Dag, ranges: &[Range]) -> Id {
-    match ranges {
-        [] => dag.node(Node::Ret(Action::KillProcess.value())),
-        [one] => one.node,
-        // A single number among others that are alike.
-        [a, b, c] if a.node == c.node && c.from - b.from == 1 => {
-            dag.node(Node::Branch(Cond::Eq, b.from, b.node, a.node))
-        }
-        _ => {
-            let (low, high) = ranges.split_at(ranges.len() / 2);
-            let from = high[0].from;
-            let (low, high) = (search(dag, low), search(dag, high));
-            dag.node(Node::Branch(Cond::Ge, from, high, low))
-        }
-    }
+    ranges.dedup_by_key(|r| r.1);
+    dag.search(&ranges)
 }
 
 /// The rules for one call, in order.
@@ -171,9 +142,13 @@ impl Words {
     }
 }
 
+fn load(dag: &mut Dag, k: u32, next: Id) -> Id {
+    dag.node(Node::Stmt(Op::LoadAbs { size: Size::W, k }, next))
+}
+
 fn test(dag: &mut Dag, word: u32, cond: Cond, k: u32, then: Id, or_else: Id) -> Id {
     let id = dag.node(Node::Branch(cond, k, then, or_else));
-    dag.node(Node::Load(word, id))
+    load(dag, word, id)
 }
 
 /// `word & mask == value`, where `value` has no bits but the mask's.
@@ -184,8 +159,8 @@ fn masked(dag: &mut Dag, word: u32, mask: u32, value: u32, then: Id, or_else: Id
         _ if value == 0 => test(dag, word, Cond::Set, mask, or_else, then),
         _ => {
             let id = dag.node(Node::Branch(Cond::Eq, value, then, or_else));
-            let id = dag.node(Node::And(mask, id));
-            dag.node(Node::Load(word, id))
+            let id = dag.node(Node::Stmt(Op::Alu { op: AluOp::And, src: Source::K(mask) }, id));
+            load(dag, word, id)
         }
     }
 }

@@ -14,7 +14,6 @@
 mod annotate;
 mod compare;
 mod compile;
-mod dag;
 mod domain;
 mod error;
 mod json;

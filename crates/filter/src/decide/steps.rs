@@ -1,0 +1,342 @@
+//! A compiled filter, run on symbols: what is compared with what, and where that leads.
+
+use rustc_hash::FxHashMap as HashMap;
+use std::rc::Rc;
+
+use skep_isa::classic::{AluOp, Cond, Insn, Op, Source};
+
+use super::expr::{Expr, ExprId, Exprs};
+use super::{Bail, GiveUp};
+use crate::graph::Graph;
+
+/// A step, by its index; children come before their parents.
+pub(super) type StepId = u32;
+
+/// The packet is not taken.
+pub(super) const REJECT: StepId = 0;
+/// It is.
+pub(super) const ACCEPT: StepId = 1;
+
+/// Ranges of values, sorted, apart from each other, both ends included.
+pub(super) type Set = Rc<[(u32, u32)]>;
+
+/// A comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Step {
+    pub(super) field: ExprId,
+    pub(super) set: Set,
+    pub(super) yes: StepId,
+    pub(super) no: StepId,
+}
+
+/// All steps; equal ones shared.
+#[derive(Debug)]
+pub(super) struct Steps {
+    all: Vec<Step>,
+    known: HashMap<Step, StepId>,
+}
+
+impl Steps {
+    fn new() -> Self {
+        // The two ends have a place, so that indices fit.
+        let end = Step { field: 0, set: Rc::new([]), yes: 0, no: 0 };
+        Self { all: vec![end.clone(), end], known: HashMap::default() }
+    }
+
+    pub(super) fn get(&self, id: StepId) -> &Step {
+        &self.all[id as usize]
+    }
+
+    pub(super) fn make(&mut self, step: Step) -> StepId {
+        if (step.yes, step.no) == (REJECT, REJECT) {
+            return REJECT;
+        }
+        if let Some(&id) = self.known.get(&step) {
+            return id;
+        }
+        self.all.push(step.clone());
+        let id = (self.all.len() - 1) as StepId;
+        self.known.insert(step, id);
+        id
+    }
+
+    /// What can be reached from a step, itself included, in falling order: parents first.
+    pub(super) fn reachable(&self, root: StepId) -> Vec<StepId> {
+        let mut seen = vec![false; root as usize + 1];
+        let mut stack = vec![root];
+        while let Some(id) = stack.pop() {
+            if id > ACCEPT && !seen[id as usize] {
+                seen[id as usize] = true;
+                let step = self.get(id);
+                stack.extend([step.yes, step.no]);
+            }
+        }
+        (2..=root).rev().filter(|&id| seen[id as usize]).collect()
+    }
+}
+
+/// Whether a set has a value.
+pub(super) fn has(set: &[(u32, u32)], value: u32) -> bool {
+    let at = set.partition_point(|r| r.1 < value);
+    set.get(at).is_some_and(|r| r.0 <= value)
+}
+
+/// What a set has not.
+pub(super) fn complement(set: &[(u32, u32)]) -> Set {
+    let mut out = Vec::with_capacity(set.len() + 1);
+    let mut from = Some(0);
+    for &(low, high) in set {
+        if let Some(start) = from
+            && start < low
+        {
+            out.push((start, low - 1));
+        }
+        from = high.checked_add(1);
+    }
+    out.extend(from.map(|start| (start, u32::MAX)));
+    out.into()
+}
+
+/// A filter as steps, with what they are about.
+pub(super) struct Symbols {
+    pub(super) exprs: Exprs,
+    pub(super) steps: Steps,
+    pub(super) root: StepId,
+    /// What the filter returns for a packet that it takes.
+    pub(super) accept: u32,
+}
+
+/// A register or memory word.
+const A: usize = 0;
+const X: usize = 1;
+const MEM: usize = 2;
+const PLACES: usize = MEM + skep_isa::classic::MEM_WORDS;
+
+/// Runs a graph on symbols.
+pub(super) fn symbols(graph: &Graph) -> Result<Symbols, GiveUp> {
+    let mut run = Run {
+        graph,
+        live: live(graph)?,
+        out: Symbols { exprs: Exprs::default(), steps: Steps::new(), root: REJECT, accept: 0 },
+        done: HashMap::default(),
+    };
+    let zero = run.out.exprs.make(Expr::Const(0));
+    run.out.root = run.all([zero; PLACES])?;
+    Ok(run.out)
+}
+
+fn op(code: u16, k: u32) -> Result<Op, GiveUp> {
+    Op::decode(Insn { code, jt: 0, jf: 0, k }).ok_or(Bail::Unknown.into())
+}
+
+/// Which places each block's code, and what follows it, reads before it writes them; as bits.
+fn live(graph: &Graph) -> Result<Vec<u32>, GiveUp> {
+    let mut live = vec![0; graph.nodes.len()];
+    for at in graph.postorder(true) {
+        let node = &graph.nodes[at];
+        let ends = node.jt == crate::graph::NONE;
+        let mut now = if ends { 0 } else { live[node.jt] | live[node.jf] };
+        let mut step = |op: Op| {
+            let (reads, writes) = effects(op);
+            now = now & !writes | reads;
+        };
+        step(op(node.code, node.k)?);
+        for &id in node.stmts.iter().rev() {
+            step(op(graph.stmts[id].code, graph.stmts[id].k)?);
+        }
+        live[at] = now;
+    }
+    Ok(live)
+}
+
+/// What an operation reads and writes.
+fn effects(op: Op) -> (u32, u32) {
+    const A_BIT: u32 = 1 << A;
+    const X_BIT: u32 = 1 << X;
+    let word = |k: u32| 1 << (MEM + k as usize % skep_isa::classic::MEM_WORDS);
+    let source = |src: Source| if src == Source::X { X_BIT } else { 0 };
+    match op {
+        Op::LoadAbs { .. } | Op::LoadImm { .. } | Op::LoadLen => (0, A_BIT),
+        Op::LoadInd { .. } => (X_BIT, A_BIT),
+        Op::LoadMem { k } => (word(k), A_BIT),
+        Op::LoadxImm { .. } | Op::LoadxLen | Op::LoadxMsh { .. } => (0, X_BIT),
+        Op::LoadxMem { k } => (word(k), X_BIT),
+        Op::Store { k } => (A_BIT, word(k)),
+        Op::Storex { k } => (X_BIT, word(k)),
+        Op::Alu { src, .. } => (A_BIT | source(src), A_BIT),
+        Op::Neg => (A_BIT, A_BIT),
+        Op::Branch { src, .. } => (A_BIT | source(src), 0),
+        Op::Tax => (A_BIT, X_BIT),
+        Op::Txa => (X_BIT, A_BIT),
+        Op::RetA => (A_BIT, 0),
+        Op::Jump { .. } | Op::RetK { .. } => (0, 0),
+    }
+}
+
+/// What the places hold.
+type State = [ExprId; PLACES];
+
+struct Run<'g> {
+    graph: &'g Graph,
+    live: Vec<u32>,
+    out: Symbols,
+    done: HashMap<(usize, State), StepId>,
+}
+
+impl Run<'_> {
+    /// All blocks, the last first; without recursion, since filters are as deep as they are long.
+    fn all(&mut self, start: State) -> Result<StepId, GiveUp> {
+        let root = (self.graph.root, self.only_live(self.graph.root, start));
+        let mut stack = vec![root];
+        while let Some(&(at, entry)) = stack.last() {
+            if self.done.contains_key(&(at, entry)) {
+                stack.pop();
+                continue;
+            }
+            if self.done.len() > super::MOST_STEPS {
+                return Err(Bail::TooLarge.into());
+            }
+            let node = &self.graph.nodes[at];
+            let mut state = entry;
+            for &id in &node.stmts {
+                let stmt = &self.graph.stmts[id];
+                self.apply(op(stmt.code, stmt.k)?, &mut state)?;
+            }
+            let made = match op(node.code, node.k)? {
+                Op::RetK { k: 0 } => Some(REJECT),
+                Op::RetK { k } if self.out.accept != 0 && self.out.accept != k => {
+                    return Err(Bail::Unknown.into());
+                }
+                Op::RetK { k } => {
+                    self.out.accept = k;
+                    Some(ACCEPT)
+                }
+                Op::Branch { cond, src, .. } => {
+                    let [yes, no] = [node.jt, node.jf].map(|to| (to, self.only_live(to, state)));
+                    match (self.done.get(&yes).copied(), self.done.get(&no).copied()) {
+                        (Some(a), Some(b)) => Some(self.branch(cond, src, &state, a, b)?),
+                        (one, other) => {
+                            stack.extend(one.is_none().then_some(yes));
+                            stack.extend(other.is_none().then_some(no));
+                            None
+                        }
+                    }
+                }
+                _ => return Err(Bail::Unknown.into()),
+            };
+            if let Some(step) = made {
+                self.done.insert((at, entry), step);
+                stack.pop();
+            }
+        }
+        Ok(self.done[&root])
+    }
+
+    /// A state without what is not looked at any more.
+    fn only_live(&mut self, at: usize, mut state: State) -> State {
+        let zero = self.out.exprs.make(Expr::Const(0));
+        for (place, value) in state.iter_mut().enumerate() {
+            if self.live[at] & 1 << place == 0 {
+                *value = zero;
+            }
+        }
+        state
+    }
+
+    fn apply(&mut self, op: Op, state: &mut State) -> Result<(), GiveUp> {
+        let exprs = &mut self.out.exprs;
+        let word = |k: u32| MEM + k as usize % skep_isa::classic::MEM_WORDS;
+        match op {
+            Op::LoadAbs { size, k } => state[A] = exprs.make(Expr::Load(size, k)),
+            Op::LoadInd { size, k } => {
+                state[A] = match exprs.get(state[X]) {
+                    Expr::Const(x) => exprs.make(Expr::Load(size, x.checked_add(k).ok_or(Bail::Unknown)?)),
+                    _ => exprs.make(Expr::Ind(size, k, state[X])),
+                };
+            }
+            Op::LoadImm { k } => state[A] = exprs.make(Expr::Const(k)),
+            Op::LoadxImm { k } => state[X] = exprs.make(Expr::Const(k)),
+            Op::LoadMem { k } => state[A] = state[word(k)],
+            Op::LoadxMem { k } => state[X] = state[word(k)],
+            Op::LoadLen => state[A] = exprs.make(Expr::Len),
+            Op::LoadxLen => state[X] = exprs.make(Expr::Len),
+            Op::LoadxMsh { k } => state[X] = exprs.make(Expr::Msh(k)),
+            Op::Store { k } => state[word(k)] = state[A],
+            Op::Storex { k } => state[word(k)] = state[X],
+            Op::Alu { op, src } => {
+                let b = match src {
+                    Source::K(k) => exprs.make(Expr::Const(k)),
+                    Source::X => state[X],
+                };
+                state[A] = exprs.make(Expr::Alu(op, state[A], b));
+            }
+            Op::Neg => state[A] = exprs.make(Expr::Neg(state[A])),
+            Op::Tax => state[X] = state[A],
+            Op::Txa => state[A] = state[X],
+            Op::Jump { .. } | Op::Branch { .. } | Op::RetK { .. } | Op::RetA => {
+                return Err(Bail::Unknown.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        cond: Cond,
+        src: Source,
+        state: &State,
+        yes: StepId,
+        no: StepId,
+    ) -> Result<StepId, GiveUp> {
+        let exprs = &mut self.out.exprs;
+        let k = match src {
+            Source::K(k) => Some(k),
+            Source::X => match exprs.get(state[X]) {
+                Expr::Const(k) => Some(k),
+                _ => None,
+            },
+        };
+        let (field, ranges) = match (cond, k) {
+            (Cond::Eq, Some(k)) => (state[A], vec![(k, k)]),
+            (Cond::Gt, Some(k)) => {
+                (state[A], k.checked_add(1).map(|from| (from, u32::MAX)).into_iter().collect())
+            }
+            (Cond::Ge, Some(k)) => (state[A], vec![(k, u32::MAX)]),
+            (Cond::Set, Some(k)) => {
+                let mask = exprs.make(Expr::Const(k));
+                (exprs.make(Expr::Alu(AluOp::And, state[A], mask)), vec![(1, u32::MAX)])
+            }
+            (Cond::Eq, None) => (exprs.make(Expr::Alu(AluOp::Sub, state[A], state[X])), vec![(0, 0)]),
+            _ => return Err(Bail::Unknown.into()),
+        };
+        let (field, ranges) = widened(exprs, field, ranges);
+        if let Expr::Const(value) = exprs.get(field) {
+            return Ok(if has(&ranges, value) { yes } else { no });
+        }
+        let max = exprs.max(field);
+        let set: Vec<_> = ranges
+            .into_iter()
+            .filter(|r| r.0 <= max)
+            .map(|r| (r.0, if r.1 >= max { u32::MAX } else { r.1 }))
+            .collect();
+        Ok(self.out.steps.make(Step { field, set: set.into(), yes, no }))
+    }
+}
+
+/// Ranges of a value whose low bits are masked away are ranges of the value itself.
+fn widened(exprs: &Exprs, field: ExprId, ranges: Vec<(u32, u32)>) -> (ExprId, Vec<(u32, u32)>) {
+    let Expr::Alu(AluOp::And, inner, mask) = exprs.get(field) else { return (field, ranges) };
+    let Expr::Const(mask) = exprs.get(mask) else { return (field, ranges) };
+    let unused = !exprs.max(inner);
+    let low = !(mask | unused);
+    if low & low.wrapping_add(1) != 0 {
+        return (field, ranges);
+    }
+    let wide = ranges.into_iter().filter_map(|(from, to)| {
+        // The first and the last masked value in the range.
+        let from = from.checked_add(low)? & !low;
+        let to = to & !low;
+        (from <= to).then_some((from, to | low))
+    });
+    (inner, wide.collect())
+}

@@ -1,0 +1,25 @@
+//! Random filters: skep's own code takes the packets that libpcap's takes. More of them:
+//! `cargo xtask filter-diff --filters N --packets M --seed S`.
+
+use skep::filter::Database;
+use skep_tests::filters::{Outcome, Random, compare, expression, options};
+
+#[test]
+fn better_code_takes_the_same_packets() {
+    let (mut pairs, mut taken, mut refused) = (0, 0, 0);
+    for seed in 0..1500 {
+        let mut random = Random::new(seed);
+        let (text, options) = (expression(&mut random), options(&mut random));
+        match compare(&text, &options, &Database::new(), 100, &mut random) {
+            Outcome::Same(all, some) => {
+                pairs += all;
+                taken += some;
+            }
+            Outcome::Refused => refused += 1,
+            Outcome::Differs(found) => panic!("seed {seed}: {found:#?}"),
+        }
+    }
+    // Most expressions are filters, and packets go either way.
+    assert!(refused < 500, "{refused} of 1500 refused");
+    assert!(taken * 20 > pairs && taken * 20 < pairs * 19, "{taken} of {pairs} taken");
+}
