@@ -177,7 +177,7 @@ fn terms(random: &mut Random, depth: usize, out: &mut String) {
         let kind = random.of(&["host", "src host", "net", "port", "tcp port", "ether host"]);
         let join = random.of(&[" or ", " or ", " and not "]);
         let list: Vec<String> =
-            (0..2 + random.below(30)).map(|_| format!("{kind} {}", operand(kind, random))).collect();
+            (0..2 + random.below(12)).map(|_| format!("{kind} {}", operand(kind, random))).collect();
         out.push_str(&list.join(join));
         return;
     }

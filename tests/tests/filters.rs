@@ -4,10 +4,13 @@
 use skep::filter::Database;
 use skep_tests::filters::{Outcome, Random, compare, expression, options};
 
+/// Each takes its milliseconds in a build without optimisation: libpcap's optimiser is not quick.
+const FILTERS: u64 = 400;
+
 #[test]
 fn better_code_takes_the_same_packets() {
     let (mut pairs, mut taken, mut refused) = (0, 0, 0);
-    for seed in 0..1500 {
+    for seed in 0..FILTERS {
         let mut random = Random::new(seed);
         let (text, options) = (expression(&mut random), options(&mut random));
         match compare(&text, &options, &Database::new(), 100, &mut random) {
@@ -20,6 +23,6 @@ fn better_code_takes_the_same_packets() {
         }
     }
     // Most expressions are filters, and packets go either way.
-    assert!(refused < 500, "{refused} of 1500 refused");
+    assert!(refused < FILTERS / 3, "{refused} of {FILTERS} refused");
     assert!(taken * 20 > pairs && taken * 20 < pairs * 19, "{taken} of {pairs} taken");
 }
