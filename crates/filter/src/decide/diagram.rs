@@ -163,6 +163,9 @@ fn check(out: &Diagrams, exprs: &Exprs, root: Id) -> Result<(), GiveUp> {
     Ok(())
 }
 
+/// Fields in their order, and the values that are asked for.
+type Fields = BTreeMap<usize, (ExprId, Vec<(u32, u32)>)>;
+
 struct Build<'s> {
     exprs: &'s Exprs,
     steps: &'s mut Steps,
@@ -261,7 +264,7 @@ impl Build<'_> {
 
     /// A list of comparisons: runs of those that lead to the same end.
     fn list(&mut self, root: StepId, depth: usize) -> Result<Id, GiveUp> {
-        let mut runs: Vec<(Id, BTreeMap<usize, (ExprId, Vec<(u32, u32)>)>)> = Vec::new();
+        let mut runs: Vec<(Id, Fields)> = Vec::new();
         let mut needs = Needs::default();
         let mut at = root;
         while at > ACCEPT && !self.done.contains_key(&at) {

@@ -73,7 +73,7 @@ impl Emit<'_> {
 
     /// A field into A, then on.
     fn load(&mut self, field: ExprId, next: dag::Id) -> Result<dag::Id, GiveUp> {
-        let ops = self.symbols.exprs.into_a(field)?;
+        let ops = self.symbols.exprs.in_a(field)?;
         Ok(self.dag.stmts(&ops, next))
     }
 

@@ -164,7 +164,7 @@ impl Exprs {
     }
 
     /// Statements that put it into A.
-    pub(super) fn into_a(&self, id: ExprId) -> Result<Vec<Op>, GiveUp> {
+    pub(super) fn in_a(&self, id: ExprId) -> Result<Vec<Op>, GiveUp> {
         let mut ops = Vec::new();
         self.eval(id, 0, &mut ops)?;
         Ok(ops)
@@ -232,7 +232,7 @@ impl Exprs {
             all.push(ops);
         }
         for &e in &needs.other {
-            all.push(self.into_a(e)?);
+            all.push(self.in_a(e)?);
         }
         Ok(all)
     }
