@@ -4,6 +4,7 @@
 
 mod attach;
 mod batch;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 mod bpftool;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod cgroup;
@@ -11,6 +12,8 @@ mod commands;
 mod doctor;
 mod filter;
 mod kernel;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+mod live;
 mod manners;
 mod refusals;
 mod run;
