@@ -71,6 +71,7 @@ pub(crate) enum Command {
     Doctor(cmd::doctor::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
+    Cfg(cmd::cfg::Args),
     #[cfg(all(target_os = "linux", not(skep_portable)))]
     Prog(cmd::prog::Args),
     #[cfg(all(target_os = "linux", not(skep_portable)))]

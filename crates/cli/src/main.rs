@@ -83,6 +83,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Feature(a)) => cmd::feature::run(&a, out),
         Some(Command::Explain(a)) => cmd::explain::run(&a, out),
         Some(Command::Verify(a)) => cmd::verify::run(&a, out),
+        Some(Command::Cfg(a)) => cmd::cfg::run(&a, out),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Some(Command::Prog(a)) => cmd::prog::run(&a, out),
         #[cfg(all(target_os = "linux", not(skep_portable)))]

@@ -1,6 +1,6 @@
 //! `skep disasm`: bytecode to text, with the names that an object gives, and its source lines with `-S`.
 
-mod listing;
+pub(super) mod listing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 pub(crate) mod asm;
 pub(crate) mod attach;
 pub(crate) mod btf;
+pub(crate) mod cfg;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub(crate) mod cgroup;
 pub(crate) mod classic;

@@ -82,3 +82,22 @@ fn answers_of_a_batch() {
         keeps("verify-batch", &serde_json::from_str(line).expect("a line of JSON"));
     }
 }
+
+#[test]
+fn drawings_of_every_example() {
+    for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
+        let file = format!("examples/{object}.o");
+        let json = skep(&["cfg", "--json", &file]).json();
+        keeps("cfg", &json);
+        assert_eq!(json["verified"], true);
+        let svg = skep(&["cfg", &file, "--svg", "-"]).ok();
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        assert!(svg.contains("<title>") && svg.matches("<g class").count() > 3);
+        assert!(skep(&["cfg", &file, "--dot", "-"]).ok().contains(" -> "));
+    }
+    let refused = skep_with(&["cfg", "--json", "-"], b"#! prog = xdp\nr0 = r3\nexit\n");
+    assert!(refused.stderr.contains("the verifier refuses it"), "{}", refused.stderr);
+    let json = refused.json();
+    keeps("cfg", &json);
+    assert_eq!(json["verified"], false);
+}

@@ -11,31 +11,31 @@ use skep::object::{Program, RelocTarget, Spec};
 
 /// One instruction.
 #[derive(Serialize)]
-pub(super) struct Line {
-    pub(super) slot: usize,
+pub(in crate::cmd) struct Line {
+    pub(in crate::cmd) slot: usize,
     /// As it stands in the file.
-    pub(super) bytes: String,
-    pub(super) label: Option<String>,
-    pub(super) text: Option<String>,
+    pub(in crate::cmd) bytes: String,
+    pub(in crate::cmd) label: Option<String>,
+    pub(in crate::cmd) text: Option<String>,
     /// Why there is no text.
-    pub(super) error: Option<String>,
+    pub(in crate::cmd) error: Option<String>,
     /// What a relocation says of it.
-    pub(super) comment: Option<String>,
+    pub(in crate::cmd) comment: Option<String>,
     /// The line of source that begins here.
-    pub(super) source: Option<SourceLine>,
+    pub(in crate::cmd) source: Option<SourceLine>,
 }
 
 /// A line of C.
 #[derive(Serialize)]
-pub(super) struct SourceLine {
-    pub(super) file: String,
-    pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) text: String,
+pub(in crate::cmd) struct SourceLine {
+    pub(in crate::cmd) file: String,
+    pub(in crate::cmd) line: u32,
+    pub(in crate::cmd) column: u32,
+    pub(in crate::cmd) text: String,
 }
 
 /// What is known of a program's slots.
-pub(super) struct Listing<'a> {
+pub(in crate::cmd) struct Listing<'a> {
     spec: &'a Spec,
     program: &'a Program,
     labels: BTreeMap<usize, &'a str>,
@@ -53,7 +53,7 @@ impl Names for Listing<'_> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn new(spec: &'a Spec, program: &'a Program) -> Self {
+    pub(in crate::cmd) fn new(spec: &'a Spec, program: &'a Program) -> Self {
         let functions = program.func_info.iter().filter(|f| f.insn > 0);
         Self {
             spec,
@@ -63,7 +63,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    pub(super) fn lines(&self, style: Style) -> Vec<Line> {
+    pub(in crate::cmd) fn lines(&self, style: Style) -> Vec<Line> {
         let insns = &self.program.insns;
         let dis = Disassembler::new(style).names(self).labels(true);
         let mut sources = self.program.line_info.iter().peekable();
