@@ -364,6 +364,43 @@ fn iptables_matches_by_a_pinned_program() {
 }
 
 #[test]
+fn a_rule_of_iptables_goes_with_its_guard() {
+    let Some(kernel) = lab::kernel() else { return };
+    if Command::new("iptables").arg("--version").output().is_err() {
+        println!("skipped: iptables is not installed");
+        return;
+    }
+    in_netns(|| {
+        let mut net = Net::new(&kernel, &["match"]);
+        let target = Target { iptables: Some("INPUT:DROP".into()), ..Target::default() };
+        let rules = || {
+            let out = Command::new("iptables").args(["-S", "INPUT"]).output().unwrap();
+            String::from_utf8(out.stdout).unwrap()
+        };
+        let held = match net.live.attach("match", &target) {
+            Err(e) if e.hint().is_some_and(|h| h.contains("mount -t bpf")) => {
+                println!("skipped: {e}");
+                return;
+            }
+            held => held.unwrap(),
+        };
+        assert!(held.outlives());
+        let pin = format!("/sys/fs/bpf/skep-{}-", std::process::id());
+        assert!(rules().contains(&format!("skep:{}:match", std::process::id())), "{}", rules());
+        assert!(rules().contains(&pin), "{}", rules());
+        assert_eq!((datagrams(7007, 7), datagrams(7008, 5)), (0, 5));
+        assert_eq!(net.seen(15), 7);
+        held.detach().unwrap();
+        assert!(!rules().contains("skep:"), "{}", rules());
+        assert_eq!(datagrams(7007, 7), 7);
+        let nowhere = Target { iptables: Some("NOCHAIN:DROP".into()), ..Target::default() };
+        let refused = net.live.attach("match", &nowhere).unwrap_err();
+        assert!(refused.to_string().contains("chain NOCHAIN of table filter"), "{refused}");
+        assert!(!std::path::Path::new(&format!("{pin}0")).exists(), "nothing is left");
+    });
+}
+
+#[test]
 fn routes_run_their_programs() {
     let Some(kernel) = lab::kernel() else { return };
     in_netns(|| {

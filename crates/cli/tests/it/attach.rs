@@ -180,6 +180,39 @@ fn what_a_killed_one_left_is_found_and_nothing_else() {
     });
 }
 
+#[test]
+fn a_rule_of_a_killed_one_is_found() {
+    let rules = || {
+        let out = Command::new("iptables").args(["-S", "INPUT"]).output().ok()?;
+        Some(String::from_utf8_lossy(&out.stdout).into_owned()).filter(|_| out.status.success())
+    };
+    if !skep_sys::pin::is_bpffs(Path::new("/sys/fs/bpf")) {
+        println!("skipped: no BPF file system is mounted on /sys/fs/bpf");
+        return;
+    }
+    in_netns(|| {
+        if rules().is_none() {
+            println!("skipped: iptables does not run");
+            return;
+        }
+        let args = ["tests/objects/net.o", "--prog", "match", "--iptables", "INPUT:DROP"];
+        for signal in ["-INT", "-KILL"] {
+            let mut running = Running::start(&args);
+            let pid = running.child.id();
+            let label = format!("skep:{pid}:match");
+            assert!(rules().is_some_and(|r| r.contains(&label)));
+            running.signal(signal);
+            running.child.wait().expect("it ends");
+            let stays = signal == "-KILL";
+            assert_eq!(rules().is_some_and(|r| r.contains(&label)), stays, "{signal}");
+            skep(&["detach", "--stale"]).ok();
+            assert!(rules().is_some_and(|r| !r.contains("skep")), "{:?}", rules());
+            assert!(!Path::new(&format!("/sys/fs/bpf/skep-{pid}-0")).exists());
+            assert_eq!(recorded(pid), 0);
+        }
+    });
+}
+
 /// A directory in the BPF file system that goes with what is in it.
 struct PinDir(PathBuf);
 

@@ -5,8 +5,20 @@ use std::process::{Command, Stdio};
 
 use crate::{root, skep, skep_with};
 
-const COMMANDS: [&str; 9] =
-    ["run", "info", "asm", "disasm", "btf", "explain", "conformance", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "load",
+    "attach",
+    "detach",
+    "info",
+    "asm",
+    "disasm",
+    "btf",
+    "explain",
+    "conformance",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_of_every_command_has_examples() {

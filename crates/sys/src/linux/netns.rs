@@ -14,8 +14,6 @@ fn errno(e: &std::io::Error) -> Errno {
 
 /// The file of the calling thread's namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
-/// Where named namespaces are kept.
-const NAMED: &str = "/run/netns";
 
 /// Which namespace: the device and inode of its file, the same for every file that stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,16 +50,29 @@ pub fn id(netns: BorrowedFd<'_>) -> Result<NetnsId, Errno> {
     Ok(NetnsId { dev: meta.dev(), ino: meta.ino() })
 }
 
-/// Finds a namespace that some process is in, or that has a name; `None` if it is gone.
+/// Finds a namespace that some thread is in, or that is kept by a mount (as `ip netns` does); `None` if it is gone, or
+/// only a descriptor somewhere keeps it.
 pub fn find(wanted: NetnsId) -> Option<OwnedFd> {
-    let listed = |dir: &str| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
-    let is_process =
-        |p: &PathBuf| p.file_name().is_some_and(|n| n.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    let of_processes = listed("/proc").filter(is_process).map(|p| p.join("ns/net"));
-    let mut candidates = std::iter::once(PathBuf::from(OWN)).chain(listed(NAMED)).chain(of_processes);
-    candidates.find_map(|path| {
-        let fd = open(&path).ok()?;
-        (id(fd.as_fd()) == Ok(wanted)).then_some(fd)
+    let is = |path: PathBuf| open(&path).ok().filter(|fd| id(fd.as_fd()) == Ok(wanted));
+    let numbers = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+        entries.filter(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().iter().all(u8::is_ascii_digit)))
+    };
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let near = std::iter::once(PathBuf::from(OWN)).chain(kept(&mounts)).find_map(is);
+    let processes = || numbers(Path::new("/proc"));
+    near.or_else(|| processes().map(|p| p.join("ns/net")).find_map(is))
+        // A thread may have moved away from its process.
+        .or_else(|| processes().flat_map(|p| numbers(&p.join("task"))).map(|t| t.join("ns/net")).find_map(is))
+}
+
+/// The mount points of network namespaces, from lines of `/proc/PID/mountinfo` (proc(5)).
+fn kept(mounts: &str) -> impl Iterator<Item = PathBuf> {
+    mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        // Blanks in it are written as octal numbers; such a path is passed over.
+        root.starts_with("net:[").then(|| PathBuf::from(point))
     })
 }
 
@@ -123,6 +134,12 @@ pub fn inside<T>(netns: BorrowedFd<'_>, f: impl FnOnce() -> T) -> Result<T, Errn
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mounts_of_namespaces_are_found() {
+        let mounts = "24 1 0:22 / /sys rw - sysfs sysfs rw\n31 24 0:4 net:[4026532177] /run/netns/a rw - nsfs nsfs rw\n31\n";
+        assert_eq!(kept(mounts).collect::<Vec<_>>(), [PathBuf::from("/run/netns/a")]);
+    }
 
     #[test]
     fn this_namespace_is_found_by_what_it_says_of_itself() {

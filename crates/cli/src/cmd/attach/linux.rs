@@ -103,6 +103,7 @@ fn target(args: &TargetArgs) -> Target {
         pid: args.pid,
         map: args.map.clone(),
         hook: args.hook.clone(),
+        iptables: args.iptables.clone(),
         route: args.route.clone(),
         cpu: args.cpu,
         frequency: args.frequency,
@@ -138,6 +139,7 @@ fn given(target: &Target, flag: &str) -> bool {
         "--pid" => target.pid.is_some(),
         "--map" => target.map.is_some(),
         "--hook" => target.hook.is_some(),
+        "--iptables" => target.iptables.is_some(),
         "--route" => target.route.is_some(),
         // Such as a socket, which only a process that has one can give.
         _ => false,
@@ -156,7 +158,7 @@ fn attach_all(live: &Live, args: &Args, out: &mut Output) -> Result<Vec<Attached
             // A program that another one tail-calls.
             continue;
         }
-        let lacks = match live.hook(&name) {
+        let lacks = match live.hook(&name, &target) {
             Some(hook) => hook.needs.iter().find(|flag| !given(&target, flag)).copied(),
             None => Some("to be put into a map, or to be run"),
         };

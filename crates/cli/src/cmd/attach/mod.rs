@@ -27,11 +27,13 @@ Examples:
   skep attach tc.o --iface veth0 --no-link --pin /sys/fs/bpf/tc
                                                as a clsact filter, which stays
   skep attach prog.o --target tracepoint/sched/sched_switch
+  skep attach filter.o --iptables INPUT:DROP --for 60
+                                               a socket filter as the match of a rule
   skep attach nf.o --hook ipv4/local_in --netns skep-test
   skep attach new.o --replace /sys/fs/bpf/firewall/xdp_firewall
                                                another program in its place, without a gap
 
-What is attached by link, perf event or socket goes with this process, however it ends. What can't (--no-link, routes)
+What is attached by link, perf event or socket goes with this process, however it ends. What can't (--no-link, routes, rules)
 is taken down on Ctrl-C, SIGTERM, SIGHUP and panic; `skep detach --stale` takes down what a killed one left.
 
 Exit codes: 0 attached, and detached again or kept; 2 it could not be.";
@@ -99,6 +101,10 @@ pub(crate) struct TargetArgs {
     /// netfilter: family and hook, such as ipv4/local_in
     #[arg(long, value_name = "HOOK")]
     hook: Option<String>,
+
+    /// Socket filters as matches of a rule: [TABLE/]CHAIN[:TARGET], such as INPUT:DROP
+    #[arg(long, value_name = "RULE")]
+    iptables: Option<String>,
 
     /// LWT: the route's destination, such as 10.0.0.0/24
     #[arg(long, value_name = "PREFIX")]

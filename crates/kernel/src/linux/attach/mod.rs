@@ -36,6 +36,7 @@ mod uprobe;
 mod uprobe_multi;
 mod usdt;
 mod xdp;
+mod xt_bpf;
 
 use std::os::fd::BorrowedFd;
 
@@ -87,6 +88,7 @@ pub static HOOKS: &[&Hook] = &[
     &netns::FLOW_DISSECTOR,
     &sockmap::HOOK,
     &struct_ops::HOOK,
+    &xt_bpf::HOOK,
     &tracepoint::HOOK,
     &raw_tracepoint::HOOK,
     &typed::TRACEPOINT,
@@ -160,6 +162,14 @@ pub fn hook_of(section: &str) -> Option<&'static Hook> {
     HOOKS.iter().copied().find(|h| h.sections.contains(&section))
 }
 
+/// The hook for a program of a section. Socket filters also match packets for iptables, if the target says so.
+fn hook_for(row: &SectionRow, target: &Target) -> Option<&'static Hook> {
+    match target.iptables {
+        Some(_) if row.prog == ProgType::SOCKET_FILTER => Some(&xt_bpf::HOOK),
+        _ => hook_of(row.name),
+    }
+}
+
 /// How what records of this hook tell of is taken down. Pins have records, too.
 fn remover(hook: &str) -> Option<Remove> {
     if hook == pins::NAME {
@@ -197,15 +207,15 @@ impl Live {
             rest: found.and_then(|s| s.rest),
             live: self,
         };
-        let Some(hook) = hook_of(row.name) else { return Err(nowhere(prog, row)) };
+        let Some(hook) = hook_for(row, target) else { return Err(nowhere(prog, row)) };
         (hook.attach)(&program, target).map(|a| a.of(prog))
     }
 
     /// The hook that a program would be hung on; `None` for one that is not hung anywhere by itself.
-    pub fn hook(&self, prog: &str) -> Option<&'static Hook> {
+    pub fn hook(&self, prog: &str, target: &Target) -> Option<&'static Hook> {
         let loaded = self.find(prog).ok()?;
         let row = section(&loaded.section).map(|s| s.row).filter(|r| r.prog == loaded.prog_type);
-        hook_of(row.or_else(|| loaded.prog_type.sections().next())?.name)
+        hook_for(row.or_else(|| loaded.prog_type.sections().next())?, target)
     }
 }
 

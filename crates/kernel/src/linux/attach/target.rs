@@ -55,6 +55,8 @@ pub struct Target {
     pub direction: Option<Direction>,
     /// For netfilter: `ipv4/local_in`, `ipv6/forward`.
     pub hook: Option<String>,
+    /// For socket filters as matches of iptables: `INPUT:DROP`, `mangle/PREROUTING`.
+    pub iptables: Option<String>,
     /// For programs on routes: the destination, `10.0.0.0/24`.
     pub route: Option<String>,
     /// Order among the programs of a hook (netfilter's, tc's); the hook's default without it.
