@@ -18,6 +18,19 @@ struct bpf_map {
 	u32 id;
 } READS_KERNEL;
 
+struct kernfs_node {
+	u64 id;
+} READS_KERNEL;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} READS_KERNEL;
+
+struct bpf_iter__cgroup {
+	struct bpf_iter_meta *meta;
+	struct cgroup *cgroup;
+} READS_KERNEL;
+
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -77,6 +90,18 @@ SEC("iter/bpf_map_elem") int entries(struct bpf_iter__bpf_map_elem *ctx)
 	both[0] = *key;
 	both[1] = *value;
 	bpf_seq_write(ctx->meta->seq, both, sizeof(both));
+	return 0;
+}
+
+SEC("iter/cgroup") int cgroups(struct bpf_iter__cgroup *ctx)
+{
+	struct cgroup *cgroup = ctx->cgroup;
+	u64 id;
+
+	if (!cgroup)
+		return 0;
+	id = cgroup->kn->id;
+	bpf_seq_write(ctx->meta->seq, &id, sizeof(id));
 	return 0;
 }
 

@@ -8,6 +8,9 @@ struct record {
 	u64 number;
 };
 
+/* Only says what the records are. */
+const struct record *unused_record;
+
 /* The context of the producers: each numbers its records from 0 on, those that found no room not counted. */
 struct job {
 	u32 producer;

@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", not(skep_portable)))]
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use skep::backend::{ErrorKind, LoadOptions, Loaded};
 use skep::kernel::attach::{Attached, Target};
@@ -88,4 +89,41 @@ fn maps_are_walked_by_id() {
     let pid = Some(std::process::id());
     let e = live.attach("maps", &Target { pid, ..Target::default() }).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Invalid, "{e}");
+}
+
+/// A cgroup of our own, and one below it; gone when this goes.
+struct Groups(PathBuf);
+
+impl Groups {
+    fn make() -> Option<Self> {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let root = mounts.lines().find(|l| l.split(' ').nth(2) == Some("cgroup2"))?.split(' ').nth(1)?;
+        let own = Path::new(root).join(format!("skep-iter-{}", std::process::id()));
+        std::fs::create_dir(&own).ok()?;
+        let groups = Self(own);
+        std::fs::create_dir(groups.0.join("below")).ok().map(|()| groups)
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(self.0.join("below"));
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// A cgroup's id is its folder's inode.
+#[test]
+fn a_cgroup_and_those_below_are_walked() {
+    let Some(live) = load("cgroups") else { return };
+    let Some(groups) = Groups::make() else {
+        println!("skipped: no cgroup can be made here");
+        return;
+    };
+    let attached =
+        live.attach("cgroups", &Target { cgroup: Some(groups.0.clone()), ..Target::default() }).unwrap();
+    let found: Vec<u64> =
+        read(&attached).chunks_exact(8).map(|b| u64::from_ne_bytes(b.try_into().unwrap())).collect();
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    assert_eq!(found, [inode(&groups.0), inode(&groups.0.join("below"))]);
 }

@@ -143,7 +143,7 @@ fn iterators_are_run_and_told() {
     }
     let object = "tests/objects/iterators.o";
     let several = skep(&["iter", object]).fails(2);
-    assert!(several.contains("--prog: threads, maps, entries"), "{several}");
+    assert!(several.contains("--prog: threads, maps, entries, cgroups"), "{several}");
     let unnamed = skep(&["iter", object, "--prog", "entries"]).fails(2);
     assert!(unnamed.contains("give --map NAME|ID|PATH"), "{unnamed}");
     let json = skep(&["iter", object, "--prog", "entries", "--map", "squares", "--json"]).json();
@@ -154,4 +154,20 @@ fn iterators_are_run_and_told() {
     crate::schemas::keeps("iter", &json);
     let written = json["data"].as_str().or(json["text"].as_str()).map(str::len);
     assert!(written.is_some_and(|len| len >= 8), "{json}");
+}
+
+/// The object says what its records are by a pointer that is there only for that.
+#[test]
+fn records_are_told_through_their_type() {
+    if !kernel() {
+        return;
+    }
+    let run = ["run", "tests/objects/rings.o", "--prog", "fill_samples", "--backend", "kernel"];
+    let context = ["--ctx", "hex:07000000000000002a00000000000000"];
+    let json = skep(&[&run[..], &context, &["--json"]].concat()).json();
+    crate::schemas::keeps("run", &json);
+    let value = &json["events"][0]["value"];
+    assert_eq!((&value["producer"], &value["number"]), (&json!(7), &json!(42)), "{json}");
+    let text = skep(&[&run[..], &context].concat()).ok();
+    assert!(text.contains(".producer = 7, .number = 42}"), "{text}");
 }

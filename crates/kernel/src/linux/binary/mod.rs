@@ -63,12 +63,14 @@ impl Binary {
             let errno = skep_sys::Errno(e.raw_os_error().unwrap_or(0));
             Error::new(ErrorKind::Os(errno.0), format!("{}: {errno}", path.display()))
         })?;
+        // A pipe would be waited for.
+        let is_file = file.metadata().is_ok_and(|m| m.is_file());
         let data = ReadCache::new(file);
         let wrong = |what: &dyn fmt::Display| {
             Error::new(ErrorKind::Invalid, format!("{}: {what}", path.display()))
                 .with_hint("user code is probed in ELF files: programs and shared libraries")
         };
-        let class = (&data).read_bytes_at(0, 5).unwrap_or_default();
+        let class = if is_file { (&data).read_bytes_at(0, 5).unwrap_or_default() } else { &[] };
         let read = match class {
             [0x7f, b'E', b'L', b'F', elf::ELFCLASS64] => {
                 read::<FileHeader64<Endianness>>(path, &data, wanted)
@@ -94,7 +96,7 @@ impl Binary {
     /// The offset in the file of an address, and whether code is there.
     fn offset(&self, address: u64) -> Option<(u64, bool)> {
         let s = self.segments.iter().find(|s| (s.start..s.end).contains(&address))?;
-        Some((address - s.start + s.offset, s.code))
+        Some(((address - s.start).checked_add(s.offset)?, s.code))
     }
 }
 
@@ -134,4 +136,50 @@ fn read<E: FileHeader<Endian = Endianness>>(
         }
     }
     Ok(binary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that are cut, and files with bytes changed, are errors or other symbols, never a panic.
+    #[test]
+    fn damaged_files_are_refused() {
+        // The linker of the test program itself: small, with versions, markers and both tables' worth of symbols.
+        let whole = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+        let Some(bytes) = whole.iter().find_map(|p| std::fs::read(p).ok()) else {
+            println!("skipped: none of {whole:?} is here");
+            return;
+        };
+        let path = std::env::temp_dir().join(format!("skep-damaged-{}", std::process::id()));
+        let look = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("a file of our own");
+            let _ = Binary::open(&path, Wanted::Markers).and_then(|b| b.marker("rtld", "init_start"));
+            let functions = Binary::open(&path, Wanted::Functions).and_then(|b| b.functions("*"));
+            functions.map_or(0, |f| f.len())
+        };
+        assert!(look(&bytes) > 10, "whole, it has functions");
+        let mut seed = 1_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let mut tables = bytes.len().saturating_sub(8 << 10);
+        for round in 0..150 {
+            let mut damaged = bytes.clone();
+            // Headers are at the begin, section headers and string tables at the end.
+            for _ in 0..4 {
+                let at = if round % 2 == 0 { random(4 << 10) } else { tables + random(8 << 10) };
+                if let Some(byte) = damaged.get_mut(at) {
+                    *byte = [0, 0xff, 0x7f, 0x80, random(256) as u8][random(5)];
+                }
+            }
+            if round % 10 == 0 {
+                damaged.truncate(random(bytes.len()));
+                tables = damaged.len().saturating_sub(8 << 10).min(tables);
+            }
+            look(&damaged);
+        }
+        let _ = std::fs::remove_file(&path);
+    }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use object::elf;
 use object::read::ReadCache;
-use object::read::elf::{FileHeader, SectionTable, Sym};
+use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym};
 use object::{Endianness, SymbolIndex};
 use skep_backend::{Error, ErrorKind};
 
@@ -36,13 +36,19 @@ pub(super) fn read<'d, E: FileHeader<Endian = Endianness>>(
     let mut out = Vec::new();
     for table in [elf::SHT_DYNSYM, elf::SHT_SYMTAB] {
         let symbols = sections.symbols(endian, data, table)?;
+        // All names at once: the table reads each by itself.
+        let names = match symbols.is_empty() {
+            true => &[][..],
+            false => sections.section(symbols.string_section())?.data(endian, data)?,
+        };
         for (n, symbol) in symbols.iter().enumerate() {
             let indirect = symbol.st_type() == elf::STT_GNU_IFUNC;
             if symbol.is_undefined(endian) || !(indirect || symbol.st_type() == elf::STT_FUNC) {
                 continue;
             }
-            let Ok(name) = symbol.name(endian, symbols.strings()) else { continue };
-            let name = String::from_utf8_lossy(name);
+            let Some(name) = names.get(symbol.st_name(endian) as usize..) else { continue };
+            let Some(end) = name.iter().position(|b| *b == 0) else { continue };
+            let name = String::from_utf8_lossy(&name[..end]);
             let mut one = Symbol {
                 name: String::new(),
                 version: None,
@@ -148,7 +154,8 @@ impl Binary {
             let message = format!("{path}: `{name}` has {} bytes, and {add:#x} lies behind it", first.size);
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        Ok(self.place(first)? + add)
+        let outside = || Error::new(ErrorKind::Invalid, format!("{path}: {add:#x} lies behind every place"));
+        self.place(first)?.checked_add(add).ok_or_else(outside)
     }
 
     /// The functions of a pattern, by offset in the file.
