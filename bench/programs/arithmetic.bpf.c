@@ -3,7 +3,7 @@
 u64 run(struct input *in)
 {
 	u64 a = 1, b = 2, c = 3, d = 4;
-	keep_loop for (u64 i = 0; i < in->n; i++) {
+	keep_loop for (u64 i = 0; i < count(in); i++) {
 		a = a * 6364136223846793005ULL + i;
 		b ^= a >> 29;
 		c += b << 3;

@@ -3,7 +3,7 @@
 u64 run(struct input *in)
 {
 	volatile u16 *p = (u16 *)in->data;
-	u64 sum = 0, n = in->n;
+	u64 sum = 0, n = count(in);
 	keep_loop for (u64 i = 0; i < n; i++)
 		sum += p[i & 16383];
 	keep_loop while (sum >> 16)

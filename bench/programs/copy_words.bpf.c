@@ -3,7 +3,7 @@
 u64 run(struct input *in)
 {
 	volatile u64 *from = (u64 *)in->data, *to = (u64 *)(in->data + 32768);
-	keep_loop for (u64 i = 0; i < in->n; i++)
+	keep_loop for (u64 i = 0; i < count(in); i++)
 		to[i & 2047] = from[i & 2047];
 	return to[7];
 }

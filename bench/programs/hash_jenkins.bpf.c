@@ -5,7 +5,7 @@ u64 run(struct input *in)
 {
 	u32 a = 0xdeadbeef, b = 0xdeadbef0, c = 0xdeadbef1;
 	volatile u32 *p = (u32 *)in->data;
-	u64 n = in->n;
+	u64 n = count(in);
 	keep_loop for (u64 i = 0; i < n; i++) {
 		a += p[i & 8191];
 		a -= c; a ^= ROL(c, 4); c += b;

@@ -1,9 +1,10 @@
+// verified: -DCOUNT=300
 /* A little byte-code machine: a switch with many cases in a loop. */
 #include "bench.h"
 u64 run(struct input *in)
 {
 	u64 acc = 1, other = 7;
-	keep_loop for (u64 i = 0; i < in->n; i++) {
+	keep_loop for (u64 i = 0; i < count(in); i++) {
 		switch (in->data[i & 16383] & 15) {
 		case 0: acc += 3; break;
 		case 1: acc ^= other; break;

@@ -48,12 +48,20 @@ impl skep_vm::Imports for Helpers {
     fn helper(&self, id: i32) -> Option<u32> {
         (id == 1).then_some(0)
     }
+
+    fn plain(&self, _: u32) -> Option<skep_vm::Plain> {
+        Some(plain_lookup)
+    }
 }
 
 impl skep_vm::Host for Helpers {
     fn call(&mut self, _: u32, args: [u64; 5], _: &mut skep_vm::Frame<'_>) -> Result<u64, skep_vm::Stop> {
         Ok(lookup(args[0]))
     }
+}
+
+extern "C" fn plain_lookup(key: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    lookup(key)
 }
 
 impl Skep {

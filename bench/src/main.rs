@@ -4,6 +4,7 @@
 
 mod engines;
 mod programs;
+mod verified;
 
 use engines::{Engine, Native, Rbpf, RbpfJit, Sbpf, Skep};
 use programs::{PROGRAMS, Program};
@@ -15,10 +16,12 @@ struct Args {
     rounds: usize,
     only: Option<String>,
     skep_alone: bool,
+    verified: bool,
 }
 
 fn args() -> Args {
-    let mut out = Args { json: false, record: None, rounds: 21, only: None, skep_alone: false };
+    let mut out =
+        Args { json: false, record: None, rounds: 21, only: None, skep_alone: false, verified: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -26,6 +29,7 @@ fn args() -> Args {
             "--record" => out.record = args.next(),
             "--rounds" => out.rounds = args.next().and_then(|n| n.parse().ok()).unwrap_or(out.rounds),
             "--only" => out.only = args.next(),
+            "--verified" => out.verified = true,
             "--skep" => out.skep_alone = true,
             other => {
                 eprintln!("unknown argument {other}");
@@ -208,6 +212,14 @@ fn over(rows: &[Row], ours: &str, other: impl Fn(&Row) -> Option<f64>) -> f64 {
 
 fn main() {
     let args = args();
+    if args.verified {
+        let value = verified::measure(programs::native().as_ref(), args.rounds, args.only.as_deref());
+        let value = json!({"schema": "skep.bench-verified/1", "machine": machine(), "rounds": args.rounds, "found": value});
+        if let Some(file) = &args.record {
+            std::fs::write(file, format!("{value:#}\n")).expect("record");
+        }
+        return println!("{}", machine());
+    }
     let rows = rows(&args);
     let peer = over(&rows, "skep", Row::fastest_peer);
     let native = over(&rows, "skep", |r| r.time("native"));

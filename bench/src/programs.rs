@@ -13,6 +13,9 @@ pub struct Program {
     /// The count at the start of its input: chosen for some milliseconds in an interpreter.
     pub n: u64,
     object: &'static [u8],
+    /// The same as an XDP program that a verifier accepts, with fewer rounds.
+    pub verified: &'static [u8],
+    source: &'static str,
 }
 
 macro_rules! programs {
@@ -22,6 +25,8 @@ macro_rules! programs {
             name: $name,
             n: $n,
             object: include_bytes!(concat!("../programs/", $name, ".bpf.o")),
+            verified: include_bytes!(concat!("../programs/", $name, ".xdp.o")),
+            source: include_str!(concat!("../programs/", $name, ".bpf.c")),
         }),*];
     };
 }
@@ -54,8 +59,19 @@ impl Program {
         skep_isa::slots_from_bytes(text.data().expect("data"), Endian::Little).expect("slots")
     }
 
-    /// Its input: the count, then sorted numbers for the search, and bytes without a zero for the others.
+    /// The rounds of the verified form.
+    pub fn count(&self) -> u64 {
+        let own = self.source.lines().find_map(|l| l.strip_prefix("// verified: -DCOUNT="));
+        own.map_or(1000, |n| n.parse().expect("a count"))
+    }
+
+    /// Its input.
     pub fn input(&self) -> Vec<u8> {
+        self.input_of(self.n)
+    }
+
+    /// Its input for another count: the count, then sorted numbers for the search, and bytes without a zero for the others.
+    pub fn input_of(&self, n: u64) -> Vec<u8> {
         let mut input = vec![0; 65536];
         if self.name == "binary_search" {
             for (i, word) in input[16..].chunks_exact_mut(4).take(4096).enumerate() {
@@ -76,7 +92,7 @@ impl Program {
                 }
             }
         }
-        input[..8].copy_from_slice(&self.n.to_le_bytes());
+        input[..8].copy_from_slice(&n.to_le_bytes());
         input
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_abi::ProgType;
-use skep_backend::{Error, ErrorKind, Event, Map, Outcome, TestOutput, TestRun};
-use skep_vm::{Image, Machine, MemoryError, RegionId, Trap};
+use skep_backend::{Error, ErrorKind, Event, Incoming, Map, Outcome, TestOutput, TestRun};
+use skep_vm::{Image, Lot, Machine, MemoryError, RegionId, Trap};
 
 use crate::core::Core;
 use crate::env::Packet;
@@ -44,6 +44,8 @@ pub(crate) struct Loaded {
     pub(crate) kind: Kind,
     pub(crate) prog_type: Option<ProgType>,
     pub(crate) image: Arc<Image>,
+    /// Many packets may be run in one call of the machine.
+    pub(crate) batches: bool,
     /// What CO-RE could not answer, by slot.
     pub(crate) poisoned: Vec<(usize, String)>,
 }
@@ -65,6 +67,7 @@ pub struct Live {
     regions: Regions,
     ifindex: u32,
     rx_queue: u32,
+    lots: Vec<Lot>,
 }
 
 impl std::fmt::Debug for Live {
@@ -75,6 +78,9 @@ impl std::fmt::Debug for Live {
     }
 }
 
+/// How many packets are laid at once: their bytes stay in the nearest cache.
+const LOTS: usize = 64;
+
 /// What r1 and r2 are at entry.
 type Entry = [u64; 2];
 
@@ -82,7 +88,15 @@ impl Live {
     pub(crate) fn new(world: &World, core: Core, programs: Vec<Loaded>, regions: Regions) -> Self {
         let mut machine = Machine::new();
         machine.set_budget(world.budget);
-        Self { core, machine, programs, regions, ifindex: world.ifindex, rx_queue: world.rx_queue }
+        Self {
+            core,
+            machine,
+            programs,
+            regions,
+            ifindex: world.ifindex,
+            rx_queue: world.rx_queue,
+            lots: Vec::new(),
+        }
     }
 
     fn find(&self, name: &str) -> Result<usize, Error> {
@@ -93,6 +107,40 @@ impl Live {
     /// Whether a program was compiled without the checks that the verifier proved to be needless.
     pub fn is_proved(&self, prog: &str) -> bool {
         self.programs.iter().any(|p| p.name == prog && p.image.is_proved())
+    }
+
+    /// Runs an XDP program over a few packets in one call of the machine. Whether it was done.
+    fn run_batch(
+        &mut self,
+        program: usize,
+        packets: &[Incoming<'_>],
+        first: usize,
+        each: &mut dyn FnMut(usize, Result<Outcome, Error>, &[u8]),
+    ) -> bool {
+        let context = self.regions.xdp;
+        let given = xdp::Given { ifindex: self.ifindex, rx_queue: self.rx_queue, meta: 0 };
+        let core = &mut self.core;
+        if xdp::lay_batch(&mut core.memory, context, packets, given, &mut self.lots).is_err() {
+            return false;
+        }
+        (core.env.packet, core.env.redirect) = (Packet::None, None);
+        let image = &self.programs[program].image;
+        let mut traps = Vec::new();
+        let mut failed = |i, trap| traps.push((i, trap));
+        let (memory, env) = (&mut core.memory, &mut core.env);
+        if self.machine.run_batch(image, memory, env, context, &mut self.lots, &mut failed).is_err() {
+            return false;
+        }
+        let storage = self.core.memory.storage(RegionId::PACKET).unwrap_or(&[]);
+        let mut traps = traps.into_iter().peekable();
+        for (i, lot) in self.lots.iter().enumerate() {
+            let outcome = match traps.next_if(|t: &(usize, Trap)| t.0 == i) {
+                Some((_, trap)) => Err(self.trapped(program, &trap)),
+                None => Ok(Outcome { retval: lot.retval.into(), redirect: None }),
+            };
+            each(first + i, outcome, xdp::lot_in(storage, lot));
+        }
+        true
     }
 
     /// Runs a program on what has been laid.
@@ -261,6 +309,25 @@ impl skep_backend::Loaded for Live {
         let entry = self.lay_packet(kind, packet, None)?;
         let retval = self.enter(program, entry)?;
         Ok(Outcome { retval: u64::from(retval as u32), redirect: self.core.env.redirect.take() })
+    }
+
+    fn run_packets(
+        &mut self,
+        program: usize,
+        packets: &[Incoming<'_>],
+        each: &mut dyn FnMut(usize, Result<Outcome, Error>, &[u8]),
+    ) {
+        let batches = self.programs.get(program).is_some_and(|p| p.batches);
+        for (n, some) in packets.chunks(LOTS).enumerate() {
+            let whole = some.iter().all(|p| p.data.len() >= ETH_HLEN);
+            if batches && whole && self.run_batch(program, some, n * LOTS, each) {
+                continue;
+            }
+            for (i, packet) in some.iter().enumerate() {
+                let outcome = self.run_packet(program, packet.data, packet.timestamp_ns);
+                each(n * LOTS + i, outcome, self.packet());
+            }
+        }
     }
 
     fn packet(&self) -> &[u8] {

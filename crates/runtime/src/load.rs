@@ -327,7 +327,9 @@ impl<'a> Compiler<'a> {
             Error::new(ErrorKind::Rejected, message).at(&program.name, e.slot())
         })?;
         let poisoned = program.poisoned.into_iter().map(|p| (p.insn, p.why)).collect();
-        Ok(Loaded { name: program.name, kind, prog_type, image: Arc::new(image), poisoned })
+        let quiet = image.host_calls().all(crate::helper::is_quiet);
+        let batches = kind == RunKind::Xdp && image.takes_batches() && quiet;
+        Ok(Loaded { name: program.name, kind, prog_type, image: Arc::new(image), batches, poisoned })
     }
 
     /// The program without needless checks, if there is a proof and it is wanted.

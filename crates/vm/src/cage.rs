@@ -14,6 +14,7 @@
 
 use std::ptr::{NonNull, null_mut};
 
+use crate::batch::Lot;
 use crate::gate::{Gate, WAYS};
 use crate::machine::Machine;
 use crate::memory::Memory;
@@ -39,6 +40,13 @@ pub(crate) struct Head {
     pub(crate) frame_step: u64,
     /// r10 of the highest frame that this run has opened.
     pub(crate) opened: u64,
+    /// The packet of a batch that runs, and the end of the batch.
+    pub(crate) lot: *mut Lot,
+    pub(crate) end: *mut Lot,
+    /// The context's address, the code, and the budget of each packet.
+    pub(crate) context: u64,
+    pub(crate) entry: *const u8,
+    pub(crate) fuel: i64,
 }
 
 impl Head {
@@ -48,6 +56,11 @@ impl Head {
         memory: std::ptr::null_mut(),
         frame_step: 1 << 32,
         opened: 0,
+        lot: null_mut(),
+        end: null_mut(),
+        context: 0,
+        entry: std::ptr::null(),
+        fuel: 0,
     };
 }
 

@@ -132,6 +132,8 @@ pub struct Image {
     /// What r1 has to be at entry, where checks of the context were left out.
     context: Option<u64>,
     proved: bool,
+    /// How much of the frame a packet may leave something in, for programs that batches may run.
+    pub(crate) batch: Option<u32>,
     name: Arc<str>,
 }
 
@@ -201,7 +203,8 @@ impl Image {
         };
         let context = binding.and_then(|b| b.context).map(|(region, _)| region.base());
         let proved = binding.is_some() && native.is_some();
-        let image = Self { cells, plan, native, context, proved, name: options.name.as_str().into() };
+        let batch = binding.filter(|_| proved).and_then(Binding::batch);
+        let image = Self { cells, plan, native, context, proved, batch, name: options.name.as_str().into() };
         if image.native.is_none() {
             image.cells.fill_with(|| build::emit(&image.plan, &ops));
         }
@@ -226,6 +229,11 @@ impl Image {
     /// Whether checks were left out that the verifier has proved to be needless.
     pub fn is_proved(&self) -> bool {
         self.proved
+    }
+
+    /// The embedder's indices of all that it calls by number.
+    pub fn host_calls(&self) -> impl Iterator<Item = u32> + '_ {
+        self.plan.host_calls.iter().map(|call| call.1)
     }
 
     /// Whether it may be entered with this r1.

@@ -23,6 +23,7 @@
 //! What it promises for every input: no fault of the host, no access outside of regions, an end within the budget, the
 //! same result each time. It decides nothing about what a program may do; that is the verifier's business.
 
+mod batch;
 mod build;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 mod cage;
@@ -42,6 +43,7 @@ mod proof;
 mod slab;
 mod trap;
 
+pub use batch::Lot;
 pub use host::{Frame, Host, Imports, Plain, Step, Stop};
 pub use image::{Engine, Image, ImageError, Missing, Options};
 pub use machine::Machine;

@@ -11,6 +11,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::batch::Lot;
 use crate::code::{CHUNK, Code, Signal};
 use crate::host::{Frame, Host, Stop};
 use crate::image::Image;
@@ -167,6 +168,14 @@ impl Machine {
         if !image.admits(args[0]) {
             return Err(Trap::host("a verified program is run on another context than it was verified for"));
         }
+        self.begin(image, memory, args);
+        let result = self.drive(memory, host, image.entry());
+        self.finish();
+        ended(result)
+    }
+
+    /// Sets everything to the start of a run.
+    pub(crate) fn begin(&mut self, image: &Image, memory: &mut Memory, args: [u64; 5]) {
         memory.start_stack();
         self.regs = [0; 16];
         self.regs[1..6].copy_from_slice(&args);
@@ -177,15 +186,54 @@ impl Machine {
         self.depth = 0;
         self.base = 0;
         self.enter_frame(memory);
-        let result = self.drive(memory, host, image.entry());
+    }
+
+    /// Forgets what is not the machine's own.
+    pub(crate) fn finish(&mut self) {
         self.host = None;
         self.image = std::ptr::null();
         self.images.clear();
-        match result {
-            Ok(value) | Err(Stop::Exit(value)) => Ok(value),
-            Err(Stop::Trap(trap)) => Err(trap),
-            Err(Stop::TailCall(_)) => Err(Trap::host("tail call outside of a program")),
+    }
+
+    /// Runs compiled code over packets until one of them needs the interpreter, or a helper to end it, and then runs
+    /// that one to its end: how many were through before, and how that one ended. `None` if there is no cage.
+    #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+    pub(crate) fn enter_batch(
+        &mut self,
+        image: &Image,
+        memory: &mut Memory,
+        host: &mut dyn Host,
+        context: RegionId,
+        lots: &mut [Lot],
+    ) -> Option<(usize, Option<Result<u64, Trap>>)> {
+        self.lend(host);
+        (self.pc, self.entry) = (image.entry(), image.entry());
+        let native = image.native.as_ref()?;
+        // SAFETY: the machine was set to the start of a run of this image, whose own code this is. `run_batch` found the
+        // packets inside and the context long enough.
+        let (done, signal) = unsafe { native.enter_batch(self, memory, context, lots)? };
+        if done == lots.len() {
+            return Some((done, None));
         }
+        let result = match signal {
+            None | Some(Signal::Bounce) => self.drive_on(memory),
+            Some(Signal::Done) => Ok(self.regs[0]),
+            Some(Signal::Stopped) => Err(self.take_stop()),
+        };
+        Some((done, Some(ended(result))))
+    }
+
+    /// Machines without compiled code.
+    #[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+    pub(crate) fn enter_batch(
+        &mut self,
+        _: &Image,
+        _: &mut Memory,
+        _: &mut dyn Host,
+        _: RegionId,
+        _: &mut [Lot],
+    ) -> Option<(usize, Option<Result<u64, Trap>>)> {
+        None
     }
 
     /// Points r10 and the host's view of it to the frame at the current depth.
@@ -198,12 +246,26 @@ impl Machine {
 
     /// Runs from `pc` until the exit of the frame at the current depth.
     fn drive(&mut self, memory: &mut Memory, host: &mut dyn Host, pc: *const Code) -> Result<u64, Stop> {
-        // SAFETY: only the lifetime changes. The pointer is followed while `drive` runs, during which `host` is
-        // borrowed. Afterwards there is no run, or `Outer` has put the outer host back.
-        self.host =
-            Some(unsafe { std::mem::transmute::<*mut (dyn Host + '_), *mut (dyn Host + 'static)>(host) });
+        self.lend(host);
         self.base = self.depth;
         (self.pc, self.entry) = (pc, pc);
+        self.drive_on(memory)
+    }
+
+    /// Keeps the host at hand for the run that its caller is about to drive.
+    fn lend(&mut self, host: &mut dyn Host) {
+        // SAFETY: only the lifetime changes. The pointer is followed while the machine is driven, during which the
+        // caller has `host` borrowed. Afterwards there is no run, or `Outer` has put the outer host back.
+        self.host =
+            Some(unsafe { std::mem::transmute::<*mut (dyn Host + '_), *mut (dyn Host + 'static)>(host) });
+    }
+
+    fn take_stop(&mut self) -> Stop {
+        self.stop.take().unwrap_or_else(|| Trap::host("stopped").into())
+    }
+
+    /// Runs on from the machine's `pc`, with the host lent.
+    fn drive_on(&mut self, memory: &mut Memory) -> Result<u64, Stop> {
         let (m, mem) = (&raw mut *self, &raw mut *memory);
         loop {
             // SAFETY: `m` and `mem` come from exclusive borrows that last until `drive` returns and are not used
@@ -230,7 +292,7 @@ impl Machine {
                 Signal::Bounce => {}
                 Signal::Done => break Ok(this.regs[0]),
                 Signal::Stopped => {
-                    break Err(this.stop.take().unwrap_or_else(|| Trap::host("stopped").into()));
+                    break Err(this.take_stop());
                 }
             }
         }
@@ -409,6 +471,15 @@ impl Machine {
         self.entry = saved.entry;
         self.image = saved.image;
         Some(saved.pc)
+    }
+}
+
+/// How a run ends for those who asked for it.
+fn ended(result: Result<u64, Stop>) -> Result<u64, Trap> {
+    match result {
+        Ok(value) | Err(Stop::Exit(value)) => Ok(value),
+        Err(Stop::Trap(trap)) => Err(trap),
+        Err(Stop::TailCall(_)) => Err(Trap::host("tail call outside of a program")),
     }
 }
 

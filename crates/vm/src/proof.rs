@@ -86,6 +86,15 @@ impl Binding<'_> {
         }
     }
 
+    /// Bytes of the program's frame, if it is one function on a context of known place.
+    pub(crate) fn batch(&self) -> Option<u32> {
+        self.context?;
+        match self.verified.facts().functions() {
+            [main] => Some(main.stack),
+            _ => None,
+        }
+    }
+
     /// A lookup in an array.
     pub(crate) fn lookup(&self, slot: usize, id: i32) -> Option<Lookup> {
         if self.lookup != Some(id) {

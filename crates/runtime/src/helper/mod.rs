@@ -142,6 +142,26 @@ rows! {
     SKB_VLAN_POP Skb skb_vlan::pop;
 }
 
+/// Helpers that neither ask for the packet at hand nor leave anything behind for it: a program that calls no others can be
+/// run over many packets in one call.
+const QUIET: &[HelperId] = &[
+    HelperId::MAP_LOOKUP_ELEM,
+    HelperId::MAP_UPDATE_ELEM,
+    HelperId::MAP_DELETE_ELEM,
+    HelperId::MAP_LOOKUP_PERCPU_ELEM,
+    HelperId::SPIN_LOCK,
+    HelperId::SPIN_UNLOCK,
+    HelperId::GET_PRANDOM_U32,
+    HelperId::GET_SMP_PROCESSOR_ID,
+    HelperId::CSUM_DIFF,
+    HelperId::STRNCMP,
+];
+
+/// Whether the helper at a place in [`ROWS`] is one of these.
+pub(crate) fn is_quiet(index: u32) -> bool {
+    ROWS.get(index as usize).is_some_and(|row| QUIET.contains(&row.id))
+}
+
 /// Indices from here on stand for what is missing.
 pub(crate) const MISSING: u32 = 1 << 24;
 

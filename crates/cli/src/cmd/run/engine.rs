@@ -15,7 +15,8 @@ use crate::failure::Failure;
 /// The engine and the world.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Choice {
-    /// What runs the code: the checked interpreter, or native code with the same checks (x86-64)
+    /// What runs the code: the checked interpreter, or native code (x86-64), without the checks that verifying proved to be
+    /// needless
     #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
     engine: Engine,
 
@@ -43,6 +44,7 @@ impl Choice {
         spec: &Spec,
         options: &LoadOptions,
         real_clock: bool,
+        proofs: bool,
     ) -> Result<Box<dyn Loaded>, Failure> {
         let engine = match self.engine {
             Engine::Jit if self.backend == Backend::Kernel => {
@@ -53,7 +55,7 @@ impl Choice {
             Engine::Interp => skep::vm::Engine::Interpreter,
         };
         let backend: Box<dyn backend::Backend> = match self.backend {
-            Backend::User => Box::new(world(real_clock).engine(engine)),
+            Backend::User => Box::new(world(real_clock).engine(engine).proofs(proofs)),
             Backend::Kernel => Box::new(Kernel::new()),
         };
         backend.load(spec, options).map_err(|e| failure(&e, spec))

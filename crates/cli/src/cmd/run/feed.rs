@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use skep::abi::ProgType;
-use skep::backend::{ErrorKind, Loaded};
+use skep::backend::{Error, ErrorKind, Incoming, Loaded, Outcome};
 use skep::capture::{self, LinkType, Packet, Reader, Writer};
 use skep::object::{Program, Spec};
 
@@ -17,8 +17,10 @@ use crate::input;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// How often progress is told and events are taken, in packets.
+/// How many packets are run together. Between, progress is told and events are taken.
 const EVERY: u64 = 256;
+/// No more are gathered once they have so many bytes.
+const MOST_BYTES: usize = 4 << 20;
 
 /// What is fed to.
 pub(super) struct Feed<'a> {
@@ -45,10 +47,8 @@ impl Feed<'_> {
         let mut progress = Progress::new(input::len(path).filter(|_| !is_packed(&reader)));
         let mut sink = Sink::new(self.out, path)?;
         let mut foreign = None;
+        let mut held = Held::default();
         loop {
-            if tally.packets.is_multiple_of(EVERY) {
-                progress.at(reader.offset(), tally.packets);
-            }
             let packet = match reader.next_packet() {
                 Ok(Some(p)) => p,
                 Ok(None) => break,
@@ -63,8 +63,13 @@ impl Feed<'_> {
                 foreign.get_or_insert(packet.link_type);
             }
             tally.cut += u64::from(packet.is_cut());
-            self.one(&packet, index, loaded, tally, &mut sink)?;
+            held.push(&packet);
+            if held.is_full() {
+                progress.at(reader.offset(), tally.packets);
+                self.some(&mut held, index, loaded, tally, &mut sink)?;
+            }
         }
+        self.some(&mut held, index, loaded, tally, &mut sink)?;
         progress.finish();
         tally.written = sink.finish()?;
         if let Some(link) = foreign {
@@ -73,28 +78,58 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// One packet: all its runs, the last of which counts.
-    fn one(
+    /// Some packets: all their runs, the last of which counts.
+    fn some(
         &self,
-        packet: &Packet<'_>,
+        held: &mut Held,
         index: usize,
         loaded: &mut dyn Loaded,
         tally: &mut Tally<'_>,
         sink: &mut Sink,
     ) -> Result<(), Failure> {
+        let packets: Vec<_> = held.packets().collect();
+        let mut written = Ok(());
         let started = Instant::now();
-        let mut outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
-        for _ in 1..self.repeat {
-            if outcome.is_err() {
-                break;
+        if self.repeat == 1 {
+            let incoming: Vec<_> =
+                packets.iter().map(|p| Incoming { data: p.data, timestamp_ns: p.timestamp_ns }).collect();
+            loaded.run_packets(index, &incoming, &mut |i, outcome, after| {
+                let done = self.outcome(outcome, &packets[i], after, tally, sink);
+                if written.is_ok() {
+                    written = done;
+                }
+            });
+        } else {
+            for packet in &packets {
+                let mut outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+                for _ in 1..self.repeat {
+                    if outcome.is_err() {
+                        break;
+                    }
+                    outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+                }
+                self.outcome(outcome, packet, loaded.packet(), tally, sink)?;
             }
-            outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
         }
-        let took = started.elapsed();
+        tally.took(started.elapsed());
+        tally.events(loaded.take_events());
+        held.clear();
+        written
+    }
+
+    /// What came of a packet.
+    fn outcome(
+        &self,
+        outcome: Result<Outcome, Error>,
+        packet: &Packet<'_>,
+        after: &[u8],
+        tally: &mut Tally,
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
         match outcome {
             Ok(o) => {
-                tally.answer(&o, took, self.repeat);
-                if let Some(data) = forward::forwarded(self.prog_type, o.retval, loaded.packet()) {
+                tally.answer(&o, self.repeat);
+                if let Some(data) = forward::forwarded(self.prog_type, o.retval, after) {
                     sink.write(data, packet)?;
                 }
             }
@@ -102,8 +137,40 @@ impl Feed<'_> {
             // What the world itself refuses (a packet that is too short, say) is an error of that packet, too.
             Err(e) => tally.error(e.to_string()),
         }
-        tally.events(loaded.take_events());
         Ok(())
+    }
+}
+
+/// Packets that wait to be run together.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// Where each ends, and all else that the capture says of it.
+    rest: Vec<(usize, Packet<'static>)>,
+}
+
+impl Held {
+    fn push(&mut self, packet: &Packet<'_>) {
+        self.bytes.extend_from_slice(packet.data);
+        self.rest.push((self.bytes.len(), Packet { data: &[], ..*packet }));
+    }
+
+    fn is_full(&self) -> bool {
+        self.rest.len() as u64 >= EVERY || self.bytes.len() >= MOST_BYTES
+    }
+
+    fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
+        let mut start = 0;
+        self.rest.iter().map(move |(end, packet)| {
+            let data = &self.bytes[start..*end];
+            start = *end;
+            Packet { data, ..*packet }
+        })
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.rest.clear();
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     engine: engine::Choice,
 
-    /// Run it in the checked interpreter without asking the verifier
+    /// Run it with all checks, without asking the verifier
     #[arg(long, help_heading = "Engine")]
     unverified: bool,
 }
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         Input::Once { mem: Some(_), .. } => false,
         _ => verified(&text, &options, out)?,
     };
-    let mut loaded = args.engine.load(spec, &options, real_clock)?;
+    let mut loaded = args.engine.load(spec, &options, real_clock, verified)?;
     let loaded = loaded.as_mut();
     for (map, key, value) in &text.entries {
         let found = loaded.map(map).ok_or_else(|| Failure::new(format!("no map `{map}`")))?;

@@ -48,15 +48,19 @@ impl<'a> Tally<'a> {
     }
 
     /// One packet that got an answer.
-    pub(super) fn answer(&mut self, o: &Outcome, took: Duration, repeat: u32) {
+    pub(super) fn answer(&mut self, o: &Outcome, repeat: u32) {
         self.packets += 1;
         // Packet programs answer with 32 bits, negative ones (TC_ACT_UNSPEC) included.
         *self.verdicts.entry(i64::from(o.retval as i32)).or_default() += 1;
-        self.nanoseconds += took.as_nanos();
         self.runs += u128::from(repeat);
         if let Some(r) = &o.redirect {
             *self.redirects.entry(target(r)).or_default() += 1;
         }
+    }
+
+    /// What all those runs took.
+    pub(super) fn took(&mut self, time: Duration) {
+        self.nanoseconds += time.as_nanos();
     }
 
     /// One run on memory or a context.

@@ -62,6 +62,7 @@ pub(crate) struct Output {
     pub(crate) saves: [bool; 4],
     pub(crate) may_goto: bool,
     pub(crate) enter: usize,
+    pub(crate) batch: usize,
 }
 
 /// No code begins here.
@@ -116,7 +117,7 @@ pub(crate) struct Compiler<'a> {
 pub(crate) fn compile(source: &Source<'_>) -> Output {
     let mut asm = Asm::default();
     asm.code.reserve(1024 + source.ops.len() * 24);
-    let thunks = thunks::emit(&mut asm);
+    let thunks = thunks::emit(&mut asm, source.binding.and_then(Binding::batch).unwrap_or(0));
     let writes = |n: usize| source.ops.iter().any(|(_, op)| writes(op, n));
     let mut c = Compiler {
         asm,
@@ -194,6 +195,7 @@ impl Compiler<'_> {
             saves: self.saves,
             may_goto: self.uses_may_goto,
             enter: self.thunks.enter,
+            batch: self.thunks.batch,
         }
     }
 

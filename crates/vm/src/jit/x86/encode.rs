@@ -106,6 +106,10 @@ encodings! {
     SHR_I    = digit(0xc1, 5); "shr r/m, imm8"
     SAR_I    = digit(0xc1, 7); "sar r/m, imm8"
     CALL_M   = digit(0xff, 2); "call r/m64"
+    CMOVAE   = two(0x43);      "cmovae r, r/m"
+    PREFETCH = Enc { escape: true, opcode: 0x18, digit: 1 }; "prefetcht0 m"
+    XORPS    = two(0x57);      "xorps xmm, xmm/m128"
+    MOVUPS   = two(0x11);      "movups m128, xmm"
     PUSH_M   = digit(0xff, 6); "push r/m64"
     POP_M    = digit(0x8f, 0); "pop r/m64"
 }

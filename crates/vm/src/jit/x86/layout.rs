@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use crate::batch::Lot;
 use crate::cage::{HEAD, Head};
 use crate::gate::Gate;
 use crate::machine::Machine;
@@ -32,6 +33,14 @@ const fn head(offset: usize) -> i32 {
 pub(super) const MACHINE: i32 = head(offset_of!(Head, machine));
 pub(super) const MEMORY: i32 = head(offset_of!(Head, memory));
 pub(super) const FRAME_STEP: i32 = head(offset_of!(Head, frame_step));
+pub(super) const LOT: i32 = head(offset_of!(Head, lot));
+pub(super) const END: i32 = head(offset_of!(Head, end));
+pub(super) const CONTEXT: i32 = head(offset_of!(Head, context));
+pub(super) const BATCH_ENTRY: i32 = head(offset_of!(Head, entry));
+pub(super) const BATCH_FUEL: i32 = head(offset_of!(Head, fuel));
+pub(super) const LOT_META: i32 = field(offset_of!(Lot, meta));
+pub(super) const LOT_RETVAL: i32 = field(offset_of!(Lot, retval));
+pub(super) const LOT_BYTES: i32 = field(size_of::<Lot>());
 pub(super) const OPENED: i32 = head(offset_of!(Head, opened));
 
 const fn gate(base: usize) -> usize {

@@ -29,14 +29,16 @@ pub(crate) struct Native {
     may_goto: bool,
     /// Offset of the way in.
     enter: usize,
+    /// Offset of the way in with many packets.
+    batch: usize,
 }
 
 impl Native {
     /// Compiles a program.
     pub(crate) fn new(source: &Source<'_>) -> Result<Self, NoNative> {
-        let Output { code, entries, sites, saves, may_goto, enter } = compile::compile(source);
+        let Output { code, entries, sites, saves, may_goto, enter, batch } = compile::compile(source);
         let pages = Pages::new(&code).ok_or(NoNative::Memory)?;
-        Ok(Self { pages, entries, sites, saves, may_goto, enter })
+        Ok(Self { pages, entries, sites, saves, may_goto, enter, batch })
     }
 
     /// The machine code.

@@ -6,7 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Native, Word, layout};
+use crate::batch::Lot;
 use crate::code::Signal;
+use crate::image::Image;
 use crate::machine::{Machine, Saved};
 use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId};
 use crate::ops::flow;
@@ -32,28 +34,82 @@ impl Native {
     /// from [`Native::entry`].
     pub(crate) unsafe fn enter(&self, m: *mut Machine, mem: *mut Memory, entry: *const u8) -> Option<Signal> {
         // SAFETY: the caller's promise.
-        let outer = unsafe {
+        unsafe {
             let base = prepare(&mut *m, &mut *mem)?;
+            (*m).gather_fuel();
+            let (status, image) = self.call(m, self.enter, entry, base);
+            self.left(&mut *m, &*mem, status, image)
+        }
+    }
+
+    /// Runs from the program's start for each lot until all are through or it leaves: how many are through, and as
+    /// [`Native::enter`]. `None` if there is no cage.
+    ///
+    /// # Safety
+    /// As [`Native::enter`], with the machine at the start of a run. The lots lie in the packet region; the context has
+    /// twelve bytes.
+    pub(crate) unsafe fn enter_batch(
+        &self,
+        m: *mut Machine,
+        mem: *mut Memory,
+        context: RegionId,
+        lots: &mut [Lot],
+    ) -> Option<(usize, Option<Signal>)> {
+        let entry = self.entry(0)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let base = prepare(&mut *m, &mut *mem)?;
+            (*m).gather_fuel();
+            let fuel = (*m).fuel;
+            let head = (*mem).head()?;
+            let range = lots.as_mut_ptr_range();
+            (head.lot, head.end, head.context, head.entry, head.fuel) =
+                (range.start, range.end, context.base(), entry, fuel);
+            let (status, image) = self.call(m, self.batch, entry, base);
+            let Some(head) = (*mem).head() else { return Some((lots.len(), None)) };
+            let done = head.lot.offset_from(range.start) as usize;
+            if done == lots.len() {
+                return Some((done, None));
+            }
+            Some((done, self.left(&mut *m, &*mem, status, image)))
+        }
+    }
+
+    /// Calls a way in: its status, and the image that was entered.
+    ///
+    /// # Safety
+    /// As [`Native::enter`], with the head prepared; `way` is one of the two.
+    unsafe fn call(
+        &self,
+        m: *mut Machine,
+        way: usize,
+        entry: *const u8,
+        base: *mut u8,
+    ) -> (u64, *const Image) {
+        let way_in = self.pages.start().wrapping_add(way);
+        // SAFETY: the caller's promise. The thunk at this offset was emitted as a function of this very type. Compiled code
+        // touches the machine's and the head's fields at the offsets that `layout` takes from the compiler, the
+        // cage through checks or where a proof is, and its own stack frames.
+        unsafe {
             let entry_cell = (*m).image().cell_of((*m).entry) as u32;
             let outer = (
                 std::mem::replace(&mut (*m).native_image, (*m).image),
                 std::mem::replace(&mut (*m).entry_cell, entry_cell),
             );
-            (*m).gather_fuel();
-            let way_in = self.pages.start().wrapping_add(self.enter);
-            // SAFETY: the thunk at this offset was emitted as a function of this very type.
-            let enter = std::mem::transmute::<*mut u8, Enter>(way_in);
-            // Compiled code touches the machine's and the head's fields at the offsets that `layout` takes from
-            // the compiler, the cage through checks, and its own stack frames.
-            (enter(m, entry, base), outer)
-        };
-        let (status, outer) = outer;
-        // SAFETY: the caller's promise; compiled code is done with the machine.
-        let (m, mem) = unsafe { (&mut *m, &mut *mem) };
-        let image = m.native_image;
-        (m.native_image, m.entry_cell) = outer;
+            let status = std::mem::transmute::<*mut u8, Enter>(way_in)(m, entry, base);
+            let image = (*m).native_image;
+            ((*m).native_image, (*m).entry_cell) = outer;
+            (status, image)
+        }
+    }
+
+    /// What is left to do after compiled code of `image` has left.
+    ///
+    /// # Safety
+    /// The run keeps the image.
+    unsafe fn left(&self, m: &mut Machine, mem: &Memory, status: u64, image: *const Image) -> Option<Signal> {
         if status != layout::SIGNALLED {
-            // SAFETY: the image that was entered, which the run keeps.
+            // SAFETY: the caller's promise.
             m.pc = unsafe { (*image).cell(m.cell as usize) };
         }
         m.find_frame(mem);

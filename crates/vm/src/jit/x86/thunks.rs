@@ -13,6 +13,8 @@ use super::{layout, run};
 pub(crate) struct Thunks {
     /// `extern "sysv64" fn(machine, code, base) -> status`.
     pub(crate) enter: usize,
+    /// `extern "sysv64" fn(machine, _, base) -> status`, over the lots in the head.
+    pub(crate) batch: usize,
     /// Leaves for the interpreter at the cell in r10.
     pub(crate) bail: usize,
     /// Called with the word of a missed access in r10.
@@ -30,16 +32,18 @@ pub(crate) struct Thunks {
 /// Host registers that a callee keeps, in the order in which they are pushed.
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
-pub(crate) fn emit(a: &mut Asm) -> Thunks {
+/// `stack` bytes of the frame are cleaned for each packet of a batch.
+pub(crate) fn emit(a: &mut Asm, stack: u32) -> Thunks {
     let (leave, deopt) = leave(a);
     let bail = bail(a, deopt);
     let enter = enter(a, leave, bail);
+    let batch = batch(a, leave, stack);
     let miss = call_out(a, deopt, run::miss as *const () as u64, 6);
     let open = call_out(a, deopt, run::open as *const () as u64, 6);
     let helper = call_out(a, deopt, run::helper as *const () as u64, 6);
     let proved_helper = call_out(a, deopt, run::helper as *const () as u64, 1);
     let packet = call_out(a, deopt, run::packet as *const () as u64, 6);
-    Thunks { enter, bail, miss, open, helper, proved_helper, packet }
+    Thunks { enter, batch, bail, miss, open, helper, proved_helper, packet }
 }
 
 /// Enters the code in rsi with registers from the machine in rdi, the cage's base in rdx; and what happens when
@@ -74,6 +78,50 @@ fn enter(a: &mut Asm, leave: usize, bail: usize) -> usize {
     a.mi(ADD_MI, W::Q, BUDGET, 1);
     let at = a.jmp();
     a.patch(at, bail);
+    start
+}
+
+/// How many packets ahead the next ones' first bytes are asked for.
+const AHEAD: i32 = 4;
+
+/// Runs the code in the head for each lot, and leaves when all are through.
+fn batch(a: &mut Asm, leave: usize, stack: u32) -> usize {
+    let start = a.here();
+    KEPT.iter().for_each(|reg| a.push(*reg));
+    a.m(PUSH_M, W::D, Rm::Mem(RDI, layout::NATIVE_SP));
+    a.rm(MOV_MR, W::Q, RSP, Rm::Mem(RDI, layout::NATIVE_SP));
+    a.mov(CAGE, RDX);
+    let next = a.here();
+    a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::LOT));
+    a.rm(LEA, W::Q, R10, Rm::Mem(R11, AHEAD * layout::LOT_BYTES));
+    a.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::END));
+    a.rm(CMOVAE, W::Q, R10, R11);
+    a.rm(MOV_RM, W::D, R10, Rm::Mem(R10, 0));
+    a.m(PREFETCH, W::D, Rm::Sum(CAGE, R10, 0));
+    a.rm(MOV_RM, W::Q, RDI, Rm::Mem(CAGE, layout::CONTEXT));
+    a.rm(MOV_RM, W::Q, RAX, Rm::Mem(R11, 0));
+    a.rm(MOV_RM, W::D, RDX, Rm::Mem(R11, layout::LOT_META));
+    a.rm(MOV_MR, W::Q, RAX, Rm::Sum(CAGE, RDI, 0));
+    a.rm(MOV_MR, W::D, RDX, Rm::Sum(CAGE, RDI, 8));
+    a.rm(MOV_RM, W::Q, RBP, Rm::Mem(CAGE, layout::OPENED));
+    // xmm0 goes by rax's number.
+    a.rm(XORPS, W::D, RAX, RAX);
+    for at in (1..=stack.div_ceil(16) as i32).map(|n| -16 * n) {
+        a.rm(MOVUPS, W::D, RAX, Rm::Sum(CAGE, RBP, at));
+    }
+    a.rm(MOV_RM, W::Q, BUDGET, Rm::Mem(CAGE, layout::BATCH_FUEL));
+    a.m(CALL_M, W::D, Rm::Mem(CAGE, layout::BATCH_ENTRY));
+    a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::LOT));
+    a.rm(MOV_MR, W::D, RAX, Rm::Mem(R11, layout::LOT_RETVAL));
+    a.mi(ADD_MI, W::Q, R11, layout::LOT_BYTES);
+    a.rm(MOV_MR, W::Q, R11, Rm::Mem(CAGE, layout::LOT));
+    a.rm(CMP_RM, W::Q, R11, Rm::Mem(CAGE, layout::END));
+    let again = a.jcc(CC_B);
+    a.patch(again, next);
+    a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::MACHINE));
+    a.constant(RAX, layout::DONE);
+    let at = a.jmp();
+    a.patch(at, leave);
     start
 }
 
