@@ -129,12 +129,7 @@ pub trait Loaded {
     ) -> Result<Outcome, Error>;
     /// Runs a packet program over many packets in one call, which costs less than as many calls of
     /// [`Loaded::run_packet`]. `each` gets the place in `packets`, what came of it, and the packet as it was left, in order.
-    fn run_packets(
-        &mut self,
-        program: usize,
-        packets: &[Incoming<'_>],
-        each: &mut dyn FnMut(usize, Result<Outcome, Error>, &[u8]),
-    ) {
+    fn run_packets(&mut self, program: usize, packets: &[Incoming<'_>], each: &mut Each<'_>) {
         for (i, packet) in packets.iter().enumerate() {
             let outcome = self.run_packet(program, packet.data, packet.timestamp_ns);
             each(i, outcome, self.packet());
@@ -145,6 +140,9 @@ pub trait Loaded {
     /// Takes what programs have emitted since the last call (perf_event_output, ring buffers, trace_printk).
     fn take_events(&mut self) -> Vec<Event>;
 }
+
+/// Takes what came of the packets of [`Loaded::run_packets`].
+pub type Each<'a> = dyn FnMut(usize, Result<Outcome, Error>, &[u8]) + 'a;
 
 /// A packet for [`Loaded::run_packets`].
 #[derive(Clone, Copy, Debug)]

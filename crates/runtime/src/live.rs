@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_abi::ProgType;
-use skep_backend::{Error, ErrorKind, Event, Incoming, Map, Outcome, TestOutput, TestRun};
+use skep_backend::{Each, Error, ErrorKind, Event, Incoming, Map, Outcome, TestOutput, TestRun};
 use skep_vm::{Image, Lot, Machine, MemoryError, RegionId, Trap};
 
 use crate::core::Core;
@@ -115,7 +115,7 @@ impl Live {
         program: usize,
         packets: &[Incoming<'_>],
         first: usize,
-        each: &mut dyn FnMut(usize, Result<Outcome, Error>, &[u8]),
+        each: &mut Each<'_>,
     ) -> bool {
         let context = self.regions.xdp;
         let given = xdp::Given { ifindex: self.ifindex, rx_queue: self.rx_queue, meta: 0 };
@@ -311,12 +311,7 @@ impl skep_backend::Loaded for Live {
         Ok(Outcome { retval: u64::from(retval as u32), redirect: self.core.env.redirect.take() })
     }
 
-    fn run_packets(
-        &mut self,
-        program: usize,
-        packets: &[Incoming<'_>],
-        each: &mut dyn FnMut(usize, Result<Outcome, Error>, &[u8]),
-    ) {
+    fn run_packets(&mut self, program: usize, packets: &[Incoming<'_>], each: &mut Each<'_>) {
         let batches = self.programs.get(program).is_some_and(|p| p.batches);
         for (n, some) in packets.chunks(LOTS).enumerate() {
             let whole = some.iter().all(|p| p.data.len() >= ETH_HLEN);
