@@ -351,6 +351,20 @@ fn without_rights_the_missing_one_is_named_and_nothing_is_left() {
             assert_eq!(code, Some(2), "{args:?}: {said}");
             assert!(said.contains("needs CAP_"), "{args:?}: {said}");
         }
+        // With CAP_BPF alone it is the next one.
+        for args in [&[FIREWALL, "--iface", "v0"][..], &["tests/objects/net.o", "--iface", "v0"]] {
+            let drop = "-net_admin,-sys_admin";
+            let bounds = [format!("--bounding-set={drop}"), format!("--inh-caps={drop}")];
+            let mut command = Command::new("setpriv");
+            command.args(bounds).arg(env!("CARGO_BIN_EXE_skep")).arg("attach").args(args);
+            let Ok(out) = command.current_dir(root()).output() else {
+                println!("skipped: setpriv is not installed");
+                break;
+            };
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert_eq!(out.status.code(), Some(2), "{args:?}: {said}");
+            assert!(said.contains("needs CAP_NET_ADMIN"), "{args:?}: {said}");
+        }
         assert_eq!((xdp(), clsact()), (0, false));
         assert!(!Path::new("/sys/fs/bpf/skep-nobody").exists());
     });

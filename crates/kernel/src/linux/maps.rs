@@ -42,6 +42,10 @@ const NO_BTF: &[MapType] = &[
     MapType::ARENA,
 ];
 
+/// Types that ask for CAP_NET_ADMIN, too (`map_create` in `kernel/bpf/syscall.c`).
+const FOR_NETWORKS: &[MapType] =
+    &[MapType::DEVMAP, MapType::DEVMAP_HASH, MapType::XSKMAP, MapType::SOCKMAP, MapType::SOCKHASH];
+
 /// Fills in what is left to the loader.
 pub(super) fn complete(spec: &MapSpec) -> Result<MapSpec, Errno> {
     const PAGE: u32 = 4096;
@@ -106,8 +110,9 @@ pub(super) fn make(
     table: Option<&Table>,
 ) -> Result<LiveMap, Error> {
     let what = format!("map `{}`", spec.name);
-    let wrong =
-        |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, &[Cap::BPF]);
+    let needed: &[Cap] =
+        if FOR_NETWORKS.contains(&spec.map_type) { &[Cap::BPF, Cap::NET_ADMIN] } else { &[Cap::BPF] };
+    let wrong = |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, needed);
     let mut spec = complete(spec).map_err(wrong)?;
     if let Some(table) = table {
         let Some(types) = types else {
