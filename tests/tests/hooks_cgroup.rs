@@ -286,6 +286,24 @@ fn what_stays_is_detached_by_its_guard() {
 }
 
 #[test]
+fn a_program_is_replaced_in_its_place() {
+    let (Some(kernel), Some(cgroup)) = (lab::kernel(), Cgroup::new()) else { return };
+    let lives: Vec<Live> =
+        (0..2).map(|_| lab::load(&kernel, &lab::object("cgroup"), &["connect4"])).collect();
+    let (old, new) = (lives[0].program("connect4").unwrap(), lives[1].program("connect4").unwrap());
+    let ids = [old, new].map(|fd| skep_sys::info::prog(fd).unwrap().id);
+    for without_link in [false, true] {
+        let target = Target { cgroup: Some(cgroup.path().to_owned()), without_link, ..Target::default() };
+        let mut guard = lives[0].attach("connect4", &target).unwrap();
+        assert_eq!(attached(&cgroup, AttachType::CGROUP_INET4_CONNECT), [ids[0]]);
+        guard.replace(new).unwrap();
+        assert_eq!(attached(&cgroup, AttachType::CGROUP_INET4_CONNECT), [ids[1]]);
+        guard.detach().unwrap();
+        lab::soon(|| attached(&cgroup, AttachType::CGROUP_INET4_CONNECT).is_empty());
+    }
+}
+
+#[test]
 fn programs_stand_in_the_order_that_is_asked_for() {
     let (Some(kernel), Some(cgroup)) = (lab::kernel(), Cgroup::new()) else { return };
     let (a, b, c) = (0, 1, 2);

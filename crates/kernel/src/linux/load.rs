@@ -7,6 +7,7 @@ use std::sync::Arc;
 use skep_abi::{MapType, ProgType};
 use skep_backend::{Error, ErrorKind, LoadOptions};
 use skep_object::{InitialRef, MapSpec, Program, Spec};
+use skep_sys::memlock;
 
 use super::live::Live;
 use super::maps;
@@ -30,6 +31,7 @@ pub(super) fn load(
         let error = Error::new(ErrorKind::Unsupported, message);
         return Err(error.with_hint("build it for this machine, or run it in userspace: --backend user"));
     }
+    room(vmlinux);
     let chosen = choose(spec, options)?;
     let (loaded_types, no_types) = match types::load(spec) {
         Some(Ok(types)) => (Some(types), None),
@@ -79,6 +81,15 @@ pub(super) fn load(
     let ready = spec.maps.iter().zip(&tables).filter_map(|(map, table)| table.as_ref()?.ready(map, named));
     let ready = ready.collect();
     Live::new(programs, live, ready, Arc::clone(vmlinux), pins, spec.btf.clone())
+}
+
+/// Before Linux 5.11 maps and programs are charged to the limit of locked memory, which is small: then it is raised. Where
+/// that is not allowed, the kernel says so when a map is made.
+fn room(vmlinux: &Vmlinux) {
+    const CHARGED_ELSEWHERE: u32 = 5 << 16 | 11 << 8;
+    if vmlinux.version() < CHARGED_ELSEWHERE && memlock::counts() {
+        let _ = memlock::raise();
+    }
 }
 
 /// The tables of functions of which all programs are loaded, or which have none, brought into the kernel's shape.

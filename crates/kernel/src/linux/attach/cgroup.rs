@@ -109,7 +109,7 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
     let mark = Mark::write(NAME, program, &fields)?;
     let how = How { flags: F_MULTI, ..How::default() };
     hooked::attach(On::Fd(cgroup.as_fd()), program.fd, kind, &how).map_err(wrong)?;
-    Ok(Attached::left(label, mark))
+    Ok(Attached::left(label, mark.swapped_by(swap)))
 }
 
 /// Where the program is for; `cgroup/skb` leaves the direction open.
@@ -140,28 +140,56 @@ fn by_link(
     link::create(program.fd, On::Fd(cgroup), kind, flags, &more)
 }
 
+/// What BPF_PROG_ATTACH left, where it is now.
+struct Left {
+    cgroup: OwnedFd,
+    kind: AttachType,
+    /// The program that a record tells of.
+    prog: OwnedFd,
+    /// What it is, for people.
+    what: String,
+}
+
+impl Left {
+    /// Finds it; `None` if the cgroup is gone, or the program is not on it.
+    fn find(record: &Record) -> Result<Option<Self>, Error> {
+        let kind = AttachType(record.number("attach_type")?);
+        let path = record.get("cgroup").unwrap_or_default();
+        let what = format!("program {} on {path}", record.prog_id()?);
+        let Some(id) = record.get("cgroup_id").and_then(|id| id.parse().ok()) else {
+            return Err(Error::new(ErrorKind::Invalid, "the record does not say the cgroup's id"));
+        };
+        let wrong = |e| refused(&what, e, NEEDED);
+        let Some(cgroup) = find(Path::new(path), id) else { return Ok(None) };
+        let there = hooked::query(On::Fd(cgroup.as_fd()), kind, false).map_err(wrong)?;
+        let Some(found) = there.progs.iter().find(|p| record.holds(p.id)) else { return Ok(None) };
+        let prog = info::fd_by_id(info::Object::Prog, found.id).map_err(wrong)?;
+        Ok(Some(Self { cgroup, kind, prog, what }))
+    }
+}
+
 /// Takes down what BPF_PROG_ATTACH left, if the cgroup and the program are still there.
 fn remove(record: &Record) -> Result<bool, Error> {
-    let kind = AttachType(record.number("attach_type")?);
-    let prog_id = record.prog_id()?;
-    let path = record.get("cgroup").unwrap_or_default();
-    let Some(id) = record.get("cgroup_id").and_then(|id| id.parse().ok()) else {
-        return Err(Error::new(ErrorKind::Invalid, "the record does not say the cgroup's id"));
-    };
-    let wrong = |e| refused(&format!("detaching program {prog_id} from {path}"), e, NEEDED);
-    let Some(cgroup) = find(Path::new(path), id) else { return Ok(false) };
-    let on = On::Fd(cgroup.as_fd());
-    let there = hooked::query(on, kind, false).map_err(wrong)?;
-    if !there.progs.iter().any(|p| p.id == prog_id) {
-        return Ok(false);
-    }
-    let fd = info::fd_by_id(info::Object::Prog, prog_id).map_err(wrong)?;
-    match prog::detach(on, fd.as_fd(), kind) {
+    let Some(left) = Left::find(record)? else { return Ok(false) };
+    match prog::detach(On::Fd(left.cgroup.as_fd()), left.prog.as_fd(), left.kind) {
         Ok(()) => Ok(true),
         // Held by a link, then, that is somebody else's.
         Err(Errno::ENOENT) => Ok(false),
-        Err(e) => Err(wrong(e)),
+        Err(e) => Err(refused(&format!("detaching {}", left.what), e, NEEDED)),
     }
+}
+
+/// Puts another program in its place.
+fn swap(record: &Record, new: BorrowedFd<'_>) -> Result<(), Error> {
+    let Some(left) = Left::find(record)? else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "the program to be replaced is not on the cgroup any more",
+        ));
+    };
+    let how = How { flags: F_MULTI, replace: Some(left.prog.as_fd()), ..How::default() };
+    hooked::attach(On::Fd(left.cgroup.as_fd()), new, left.kind, &how)
+        .map_err(|e| refused(&format!("replacing {}", left.what), e, NEEDED))
 }
 
 /// The cgroup with this id: at the path where it was, or, should it have been renamed, anywhere.

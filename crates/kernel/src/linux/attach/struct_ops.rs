@@ -44,7 +44,9 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
         (1, Some(only)) => Ok(only),
         (_, Some(last)) => {
             parts.push(last);
-            Ok(Attached::several(NAME, program.name, parts))
+            let all: Vec<&str> = parts.iter().map(Attached::target).collect();
+            let label = all.join(", ");
+            Ok(Attached::several(NAME, label, parts))
         }
         (_, None) => Ok(Attached::with_another(NAME, format!("{} (with its first function)", any.map))),
     }
