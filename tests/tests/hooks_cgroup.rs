@@ -5,10 +5,12 @@
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::Duration;
 
 use skep::kernel::Live;
 use skep::kernel::attach::{self, Attached, Direction, Target};
+use skep::object::Spec;
 use skep_abi::AttachType;
 use skep_sys::hooked;
 use skep_sys::prog::Target as On;
@@ -87,6 +89,33 @@ fn the_child_in_the_cgroup() {
             say(outcome(raw.map_err(std::io::Error::from)));
             drop(socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap());
         }
+        "six" => {
+            let stream = TcpStream::connect(("2001:db8::1", port)).unwrap();
+            say(stream.peer_addr().unwrap().ip());
+            say(stream.local_addr().unwrap().ip());
+            let socket = UdpSocket::bind(("::1", 7)).unwrap();
+            say(outcome(UdpSocket::bind(("::", 0))));
+            socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            // The echo, which is on the same port, answers from ::1.
+            socket.send_to(b"x", ("2001:db8::1", port)).unwrap();
+            say(socket.recv_from(&mut [0]).unwrap().1.ip());
+        }
+        "unix" => {
+            let path = std::env::temp_dir().join(format!("skep{}.socket", std::process::id()));
+            let receiver = UnixDatagram::bind(&path).unwrap();
+            let socket = UnixDatagram::unbound().unwrap();
+            say(outcome(socket.send_to(b"x", &path)));
+            say(outcome(socket.connect(&path)));
+            say(receiver.local_addr().unwrap().as_pathname() == Some(&path));
+            let (a, b) = UnixDatagram::pair().unwrap();
+            a.send(b"x").unwrap();
+            say(outcome(b.recv_from(&mut [0])));
+            std::fs::remove_file(&path).unwrap();
+            let _listener = UnixListener::bind(&path).unwrap();
+            let stream = UnixStream::connect(&path).unwrap();
+            say(stream.peer_addr().unwrap().as_pathname() == Some(&path));
+            std::fs::remove_file(&path).unwrap();
+        }
         "leave" => {
             // Attaches in the way that outlives it, and waits to be killed.
             let live = lab::load(&lab::kernel().unwrap(), &lab::object("cgroup"), &["connect4"]);
@@ -112,12 +141,32 @@ struct Counts {
     bytes: (u64, u64),
 }
 
-/// A cgroup with these programs, until `f` is done; afterwards none of them is attached. Gives what they
+/// A cgroup with these programs of `cgroup.o`, until `f` is done; afterwards none of them is attached. Gives what they
 /// counted.
 fn with(programs: &[&str], f: impl FnOnce(&Cgroup)) -> Option<Counts> {
+    let mut counted = with_those_of("cgroup", programs, f)?;
+    let mut of = |name| counted.of(name);
+    Some(Counts { runs: of("runs"), ops: of("ops"), bytes: (of("bytes_in")[0], of("bytes_out")[0]) })
+}
+
+/// An object whose programs have run.
+struct Counted {
+    live: Live,
+    spec: Spec,
+}
+
+impl Counted {
+    /// A variable of its own.
+    fn of(&mut self, name: &str) -> Vec<u64> {
+        global(&mut self.live, &self.spec, name)
+    }
+}
+
+/// The same with any object.
+fn with_those_of(object: &str, programs: &[&str], f: impl FnOnce(&Cgroup)) -> Option<Counted> {
     let (kernel, cgroup) = (lab::kernel()?, Cgroup::new()?);
-    let spec = lab::object("cgroup");
-    let mut live = lab::load(&kernel, &spec, programs);
+    let spec = lab::object(object);
+    let live = lab::load(&kernel, &spec, programs);
     let guards = hang(&live, &cgroup, programs);
     let kinds: Vec<_> =
         programs.iter().map(|p| spec.program(p).unwrap().attach_type.unwrap_or_default()).collect();
@@ -131,8 +180,7 @@ fn with(programs: &[&str], f: impl FnOnce(&Cgroup)) -> Option<Counts> {
         println!("{program} is to be detached");
         lab::soon(|| attached(&cgroup, kind).is_empty());
     }
-    let mut of = |name| global(&mut live, &spec, name);
-    Some(Counts { runs: of("runs"), ops: of("ops"), bytes: (of("bytes_in")[0], of("bytes_out")[0]) })
+    Some(Counted { live, spec })
 }
 
 fn play(role: &str, cgroup: &Cgroup) -> Vec<String> {
@@ -184,6 +232,40 @@ fn datagrams_are_sent_elsewhere_counted_and_dropped() {
     assert_eq!(counts.runs[5..7], [3, 3]);
     assert_eq!(counts.runs[9..11], [4, 3], "the echo is in no cgroup of ours");
     assert_eq!(counts.bytes, (98 + 99 + 50 + 100 + 4 * 28, 98 + 99 + 100 + 3 * 28), "bytes in, bytes out");
+}
+
+#[test]
+fn addresses_of_ipv6_are_changed() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        println!("skipped: there is no IPv6");
+        return;
+    }
+    let programs =
+        ["connect6", "sendmsg6", "recvmsg6", "getpeername6", "getsockname6", "bind6", "post_bind6"];
+    let counted = with_those_of("cgroup_families", &programs, |cgroup| {
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let echo = UdpSocket::bind(("::1", port)).unwrap();
+        echo.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let child = Child::start(CHILD, &format!("six {port}"), Some(cgroup.path()));
+        let (_, from) = echo.recv_from(&mut [0]).unwrap();
+        echo.send_to(b"y", from).unwrap();
+        let example = "2001:db8::1";
+        assert_eq!(child.hear_all(), [example, example, "refused", example]);
+    });
+    let Some(mut counted) = counted else { return };
+    assert_eq!(counted.of("runs")[..7], [1, 1, 1, 1, 1, 2, 2]);
+}
+
+#[test]
+fn unix_sockets_are_refused_and_seen() {
+    let programs = ["connect_unix", "sendmsg_unix", "recvmsg_unix", "getsockname_unix", "getpeername_unix"];
+    let counted = with_those_of("cgroup_families", &programs, |cgroup| {
+        assert_eq!(play("unix", cgroup), ["refused", "refused", "true", "done", "true"]);
+    });
+    let Some(mut counted) = counted else { return };
+    let runs = counted.of("runs");
+    assert!(runs[7..].iter().all(|n| *n >= 1), "{runs:?}");
 }
 
 #[test]
