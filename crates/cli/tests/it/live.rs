@@ -225,3 +225,75 @@ fn without_rights_the_right_is_named() {
         assert!(said.contains(&format!("needs {right}")), "{args:?}: {said}");
     }
 }
+
+/// A folder of the BPF file system, which goes again with all that is in it.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new() -> Option<Self> {
+        let path = std::path::PathBuf::from(format!("/sys/fs/bpf/skep{}live", std::process::id()));
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        if !mounts.contains(" /sys/fs/bpf bpf ") || std::fs::create_dir(&path).is_err() {
+            println!("skipped: no BPF file system on /sys/fs/bpf");
+            return None;
+        }
+        Some(Self(path))
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn paths_keep_objects_and_are_found_again() {
+    let (Some(live), Some(folder)) = (values(), Folder::new()) else { return };
+    let (all, queue) = (folder.at("all"), folder.at("queue"));
+    let made = asked("prog", &["prog", "loadall", "tests/objects/values.o", &all, "pinmaps", &all]);
+    assert!(made["pinned"].as_array().is_some_and(|p| p.len() > 5), "{made}");
+    let speak = format!("{all}/speak");
+    let shown = asked("prog-list", &["prog", "show", "pinned", &speak, "--bpffs"]);
+    assert_eq!(shown["progs"][0]["pinned"], json!([speak]));
+    let again = skep(&["prog", "loadall", "tests/objects/values.o", &all]).fails(2);
+    assert!(again.contains("is there already"), "{again}");
+    let wrong = skep(&["map", "show", "pinned", &speak]).fails(2);
+    assert!(wrong.contains("is a program, not a map"), "{wrong}");
+
+    let sizes = ["type", "queue", "key", "0", "value", "4", "entries", "4", "name", "skep_queue"];
+    asked("map", &[&["map", "create", &queue][..], &sizes].concat());
+    asked("map", &["map", "push", "pinned", &queue, "value", "7"]);
+    asked("map", &["map", "push", "pinned", &queue, "value", "hex", "08", "00", "00", "00"]);
+    let seven = json!(["0x07", "0x00", "0x00", "0x00"]);
+    assert_eq!(asked("map-lookup", &["map", "peek", "pinned", &queue])["value"], seven);
+    assert_eq!(asked("map-lookup", &["map", "pop", "pinned", &queue])["value"], seven);
+    assert_eq!(skep(&["map", "dequeue", "pinned", &queue]).ok(), "value: 08 00 00 00\n");
+    let empty = skep(&["map", "pop", "pinned", &queue]);
+    assert_eq!((empty.code, empty.stdout.as_str()), (1, "empty map\n"));
+    let dump = skep(&["map", "dump", "pinned", &queue]).fails(2);
+    assert!(dump.contains("has no keys to go by") && dump.contains("peek"), "{dump}");
+    let pinned = folder.at("recent");
+    asked("map", &["map", "pin", "id", &map_id(&live, "recent"), &pinned]);
+    asked("prog", &["prog", "pin", "id", &prog_id(&live), &folder.at("speak")]);
+    assert!(skep(&["map", "show", "pinned", &pinned]).ok().contains("name recent"));
+}
+
+/// The pipe is everybody's, so what comes may be nobody's of ours.
+#[test]
+fn what_programs_print_is_shown() {
+    let Some(live) = values() else { return };
+    let packet = format!("hex:{}", "00".repeat(64));
+    skep(&["prog", "run", "id", &prog_id(&live), "data_in", &packet]).ok();
+    let lines = skep(&["prog", "tracelog", "--for", "0.5", "--json"]);
+    if lines.code == 2 && lines.stderr.contains("busy") {
+        return println!("skipped: somebody else reads the trace pipe");
+    }
+    for line in lines.ok().lines() {
+        keeps("prog-tracelog", &serde_json::from_str(line).expect("JSON"));
+    }
+}

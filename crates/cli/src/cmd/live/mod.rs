@@ -6,10 +6,12 @@ pub(crate) mod words;
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use skep::backend::{Error, ErrorKind};
 use skep::kernel::objects::{Holders, Kind, Pins, Selector};
+use skep_sys::signal::{HUP, INT, Signals, TERM};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -98,6 +100,32 @@ impl Kept {
             write!(out, "\n\tpids {}", names.join(", "))?;
         }
         Ok(())
+    }
+}
+
+/// How long something is watched: for a time, or until ctrl-c, which then is no failure.
+pub(crate) struct Until {
+    signals: Signals,
+    deadline: Option<Instant>,
+}
+
+impl Until {
+    /// From now on.
+    pub(crate) fn new(duration: Option<Duration>) -> Result<Self, Failure> {
+        let signals = Signals::hold(&[INT, TERM, HUP]);
+        let signals = signals.map_err(|e| Failure::new(format!("holding signals: {e}")))?;
+        Ok(Self { signals, deadline: duration.map(|d| Instant::now() + d) })
+    }
+
+    /// Until when to wait at most before asking whether it is over.
+    pub(crate) fn slice(&self) -> Option<Instant> {
+        let soon = Instant::now() + Duration::from_millis(100);
+        Some(self.deadline.map_or(soon, |d| d.min(soon)))
+    }
+
+    /// Whether the time is up, or somebody wants it to end.
+    pub(crate) fn over(&self) -> bool {
+        self.signals.take().is_some() || self.deadline.is_some_and(|d| Instant::now() >= d)
     }
 }
 

@@ -1,13 +1,13 @@
 //! `skep map event_pipe`.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use skep::kernel::objects::Access;
 use skep::kernel::objects::pipe::{Event, EventPipe, What};
 
-use super::super::live::{Words, failure, hex_lines, hex_list};
+use super::super::live::{Until, Words, failure, hex_lines, hex_list};
 use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -49,18 +49,15 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         _ => return Err(Failure::new("`cpu` and `index` go together")),
     };
     let mut pipe = EventPipe::open(map, only).map_err(|e| failure(&e))?;
-    let deadline = args.duration.map(|d| Instant::now() + d);
-    loop {
-        let events = pipe.events(deadline).map_err(|e| failure(&e))?;
-        if events.is_empty() {
-            return Ok(Verdict::Yes);
-        }
-        for event in events {
+    let until = Until::new(args.duration)?;
+    while !until.over() {
+        for event in pipe.events(until.slice()).map_err(|e| failure(&e))? {
             print(&event, out)?;
         }
         // Somebody is watching.
         out.flush()?;
     }
+    Ok(Verdict::Yes)
 }
 
 fn print(event: &Event, out: &mut Output) -> Result<(), Failure> {

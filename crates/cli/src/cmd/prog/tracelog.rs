@@ -1,12 +1,12 @@
 //! `skep prog tracelog`: the lines that programs print.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use skep::kernel::objects::tracelog::{Stream, TracePipe, stream};
 
-use super::super::live::{Words, failure, plain};
+use super::super::live::{Until, Words, failure, plain};
 use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -49,18 +49,15 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         return Ok(Verdict::Yes);
     }
     let mut pipe = TracePipe::open().map_err(|e| failure(&e))?;
-    let deadline = args.duration.map(|d| Instant::now() + d);
-    loop {
-        let lines = pipe.lines(deadline).map_err(|e| failure(&e))?;
-        if lines.is_empty() {
-            return Ok(Verdict::Yes);
-        }
-        for line in lines {
+    let until = Until::new(args.duration)?;
+    while !until.over() {
+        for line in pipe.lines(until.slice()).map_err(|e| failure(&e))? {
             print(&line, out)?;
         }
         // Somebody is watching.
         out.flush()?;
     }
+    Ok(Verdict::Yes)
 }
 
 fn print(line: &str, out: &mut Output) -> Result<(), Failure> {
