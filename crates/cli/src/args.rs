@@ -69,6 +69,7 @@ pub(crate) enum Command {
     Seccomp(cmd::seccomp::Args),
     Feature(cmd::feature::Args),
     Doctor(cmd::doctor::Args),
+    Top(cmd::top::Args),
     Explain(cmd::explain::Args),
     Verify(cmd::verify::Args),
     Cfg(cmd::cfg::Args),

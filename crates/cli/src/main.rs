@@ -79,6 +79,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Btf(a)) => cmd::btf::run(&a, out),
         Some(Command::Filter(a)) => cmd::filter::run(&a, out),
         Some(Command::Seccomp(a)) => cmd::seccomp::run(&a, out),
+        Some(Command::Top(a)) => cmd::top::run(&a, out),
         Some(Command::Doctor(a)) => cmd::doctor::run(&a, out),
         Some(Command::Feature(a)) => cmd::feature::run(&a, out),
         Some(Command::Explain(a)) => cmd::explain::run(&a, out),

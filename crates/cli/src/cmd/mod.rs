@@ -36,6 +36,7 @@ pub(crate) mod run;
 pub(crate) mod seccomp;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub(crate) mod struct_ops;
+pub(crate) mod top;
 pub(crate) mod verify;
 
 /// What a command says that is about Linux, where there is none.

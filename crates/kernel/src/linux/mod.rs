@@ -18,6 +18,7 @@ mod pins;
 mod program;
 mod run;
 mod struct_ops;
+pub mod top;
 mod types;
 mod vmlinux;
 
