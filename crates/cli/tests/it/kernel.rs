@@ -135,7 +135,6 @@ fn linux_runs_programs_on_packets_contexts_and_nothing() {
     assert_eq!(ran["retval"], json!(0));
 }
 
-<<<<<<< HEAD
 /// What an iterator writes goes to stdout as it is; JSON holds it.
 #[test]
 fn iterators_are_run_and_told() {
@@ -155,7 +154,8 @@ fn iterators_are_run_and_told() {
     crate::schemas::keeps("iter", &json);
     let written = json["data"].as_str().or(json["text"].as_str()).map(str::len);
     assert!(written.is_some_and(|len| len >= 8), "{json}");
-=======
+}
+
 #[test]
 fn top_counts_what_runs() {
     use skep::abi::ProgType;
@@ -173,7 +173,8 @@ fn top_counts_what_runs() {
     }
     assert!(asked.ok().contains("NS/RUN"));
     let name = format!("skep_t{}", std::process::id());
-    let code = skep::isa::asm::assemble("r0 = 2\nexit\n", skep::isa::asm::Dialect::Kernel).expect("assembles");
+    let code =
+        skep::isa::asm::assemble("r0 = 2\nexit\n", skep::isa::asm::Dialect::Kernel).expect("assembles");
     let program = Program {
         name: name.clone(),
         prog_type: Some(ProgType::XDP),
@@ -181,7 +182,8 @@ fn top_counts_what_runs() {
         ..Program::default()
     };
     let spec = Spec { license: "GPL".into(), programs: vec![program], ..Spec::default() };
-    let mut loaded = Backend::load(&skep::kernel::Kernel::new(), &spec, &LoadOptions::default()).expect("loads");
+    let mut loaded =
+        Backend::load(&skep::kernel::Kernel::new(), &spec, &LoadOptions::default()).expect("loads");
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let runs = std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
@@ -196,11 +198,11 @@ fn top_counts_what_runs() {
         watch.join().expect("top ends")
     });
     let path = root().join("docs/schema/skep.top-1.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("is there")).expect("JSON");
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("is there")).expect("JSON");
     assert_eq!(violations(&schema, &runs), Vec::<String>::new());
     assert!(runs["programs"][0]["runs_per_second"].as_f64() > Some(100.0), "{runs}");
     assert_eq!(runs["programs"].as_array().map(Vec::len), Some(1));
->>>>>>> 49200bf (Add skep top)
 }
 
 /// The object says what its records are by a pointer that is there only for that.

@@ -16,6 +16,7 @@ mod kernel;
 mod live;
 mod manners;
 mod refusals;
+mod rights;
 mod run;
 mod schema;
 mod schemas;

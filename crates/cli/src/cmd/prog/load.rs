@@ -95,35 +95,39 @@ pub(super) fn one(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         return Err(Failure::new(format!("{}: there is no program in it", input::label(&args.object))));
     };
     let name = first.name.clone();
-    load(&spec, &o, &[(name, args.path.clone())], out)
+    load(&spec, &o, None, &[(name, args.path.clone())], out)
 }
 
 pub(super) fn all(args: &AllArgs, out: &mut Output) -> Result<Verdict, Failure> {
     let o = options(&args.words)?;
     let spec = object(&args.object)?;
-    folder(&args.path)?;
     let named = spec.programs.iter().filter(|p| !p.on_demand);
     let wanted: Vec<_> = named.map(|p| (p.name.clone(), args.path.join(&p.name))).collect();
-    load(&spec, &o, &wanted, out)
+    load(&spec, &o, Some(&args.path), &wanted, out)
 }
 
 fn object(path: &Path) -> Result<Spec, Failure> {
     super::super::info::object(&input::read(path)?, path)
 }
 
-fn folder(path: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(path).map_err(|e| input::at(path, &e))
-}
-
 /// Paths that go again, unless all went well.
 #[derive(Default)]
 struct Made(Vec<PathBuf>);
 
+impl Made {
+    /// Makes a folder, and those that it is in.
+    fn folder(&mut self, path: &Path) -> Result<(), Failure> {
+        let new: Vec<PathBuf> = path.ancestors().take_while(|p| !p.exists()).map(Path::to_owned).collect();
+        self.0.extend(new.into_iter().rev());
+        std::fs::create_dir_all(path).map_err(|e| input::at(path, &e))
+    }
+}
+
 impl Drop for Made {
     fn drop(&mut self) {
-        for path in self.0.drain(..) {
+        for path in self.0.drain(..).rev() {
             // Nothing can be done about one that stays.
-            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         }
     }
 }
@@ -131,6 +135,7 @@ impl Drop for Made {
 fn load(
     spec: &Spec,
     o: &Options,
+    dir: Option<&Path>,
     wanted: &[(String, PathBuf)],
     out: &mut Output,
 ) -> Result<Verdict, Failure> {
@@ -139,6 +144,9 @@ fn load(
     let options = LoadOptions { prog_types: types.collect(), programs: programs.clone() };
     let live = Kernel::new().load(spec, &options).map_err(|e| failure(&e))?;
     let mut made = Made::default();
+    if let Some(dir) = dir {
+        made.folder(dir)?;
+    }
     let mut pins = Vec::new();
     for (name, path) in wanted {
         let fd = live.program(name).map_err(|e| failure(&e))?;
@@ -147,7 +155,7 @@ fn load(
         pins.push(Value::from(path.to_string_lossy()));
     }
     if let Some(dir) = &o.pinmaps {
-        folder(dir)?;
+        made.folder(dir)?;
         for name in live.maps() {
             let Some(fd) = live.map_fd(&name) else { continue };
             // A BPF file system takes no dots in names.
