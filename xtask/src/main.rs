@@ -68,6 +68,9 @@ enum Command {
         /// The seed of the first; the others follow
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
+        /// Run nothing; print what both say of the first program, state by state
+        #[arg(long)]
+        show: bool,
     },
     /// Run random programs that the verifier accepts on random inputs, and hold every recorded fact against what happens
     ///
@@ -195,7 +198,7 @@ fn main() -> ExitCode {
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
         Command::FilterDiff { filters, packets, seed } => Ok(filter_diff(seed..seed + filters, packets)),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
-        Command::Fidelity { programs, seed } => fidelity(programs, seed),
+        Command::Fidelity { programs, seed, show } => fidelity(programs, seed, show),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Soundness { programs, seed, inputs } => {
             let figures = xtask::soundness::run(programs, seed, inputs);
@@ -276,10 +279,14 @@ fn filter_oracle(data: &std::path::Path, names: Option<&std::path::Path>) -> Don
 }
 
 #[cfg(all(target_os = "linux", not(skep_portable)))]
-fn fidelity(programs: u64, seed: u64) -> Done {
+fn fidelity(programs: u64, seed: u64, show: bool) -> Done {
+    if show {
+        println!("{}", xtask::fidelity::show(seed)?);
+        return Ok(true);
+    }
     let figures = xtask::fidelity::run(programs, seed)?;
     print!("{figures}");
-    Ok(figures.false_accepts.is_empty() && figures.false_rejects.is_empty())
+    Ok(figures.kinds.is_empty())
 }
 
 /// Prints the first differences and the count; whether there was none.

@@ -9,6 +9,8 @@ use crate::structure::{Slot, find_subprog, target};
 
 const MAX_STACK: usize = 512;
 const MAX_FRAMES: usize = 8;
+/// Bytes of stack that may lie above a function with tail calls: fewer than these.
+const MAX_ABOVE_TAIL_CALL: usize = 256;
 /// Frames at least this deep get a stack of their own where the kernel has one to give.
 const PRIVATE_FROM: usize = 64;
 
@@ -35,8 +37,36 @@ impl Env<'_> {
                 let m = format!("combined stack size of {frames} calls is {depth}. Too large");
                 return Err(self.refuse(errno::EACCES, "V0302", m));
             }
+            self.tail_calls_shallow(root, &callees)?;
         }
         Ok(())
+    }
+
+    /// A tail call keeps the frames of its callers, so a function that makes one must not be called from too deep. There
+    /// is no recursion any more, and no chain is longer than [`MAX_FRAMES`].
+    fn tail_calls_shallow(&self, root: usize, callees: &[Vec<usize>]) -> Step {
+        if !self.subprogs.iter().any(|s| s.tail_call) {
+            return Ok(());
+        }
+        let mut above: Vec<Option<usize>> = vec![None; self.subprogs.len()];
+        above[root] = Some(0);
+        for _ in 0..MAX_FRAMES {
+            for (s, below) in callees.iter().enumerate() {
+                let Some(depth) = above[s] else { continue };
+                let depth = depth + self.subprogs[s].stack_depth.next_multiple_of(16);
+                for c in below {
+                    above[*c] = above[*c].max(Some(depth));
+                }
+            }
+        }
+        let deep =
+            |s: &usize| *s != 0 && self.subprogs[*s].tail_call && above[*s] >= Some(MAX_ABOVE_TAIL_CALL);
+        let Some(s) = (0..self.subprogs.len()).find(deep) else { return Ok(()) };
+        let m = format!(
+            "tail_calls are not allowed when call stack of previous frames is {} bytes. Too large",
+            above[s].unwrap_or(0)
+        );
+        Err(self.refuse(errno::EACCES, "V0302", m))
     }
 
     fn callees(&self, s: usize) -> Vec<usize> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use skep_abi::MapType;
 use skep_isa::Op;
 
 use crate::explore::{Loops, StackLive};
@@ -107,7 +108,11 @@ impl<'t> Env<'t> {
         let mut maps: Vec<Arc<MapShape>> = task.maps.iter().map(|(_, m)| m.clone()).collect();
         let mut inner = Vec::new();
         for i in 0.. {
-            let Some(map) = maps.get(i) else { break };
+            let Some(map) = maps.get_mut(i) else { break };
+            // A value there is the kernel's own record of an interface.
+            if matches!(map.map_type, MapType::DEVMAP | MapType::DEVMAP_HASH) {
+                Arc::make_mut(map).flags |= task::F_RDONLY_PROG;
+            }
             let shape = map.inner.clone();
             inner.push(shape.as_ref().map(|_| maps.len() as u32));
             maps.extend(shape);

@@ -155,6 +155,7 @@ fn run(task: &Task, kept: &mut Kept) -> Step {
         };
         return Err(Stop::Refused(Box::new(r)));
     }
+    check::admit(task)?;
     let slots = structure::decode_slots(&task.insns);
     if let Some(what) = scan::not_modelled(task, &slots) {
         return Err(Stop::NotModelled(what));
@@ -196,5 +197,29 @@ fn explore_all(env: &mut Env<'_>) -> Step {
         let start = env.subprogs[i].start;
         env.explore(start)?;
     }
-    env.check_depth()
+    env.check_depth()?;
+    lost_addresses(env)
+}
+
+/// Functions that no path enters are removed. When an address of one is taken all the same, and none comes behind it that
+/// would slip into its place, the kernel finds no function there, and calls that a bug of its own.
+fn lost_addresses(env: &Env<'_>) -> Step {
+    let live = |s: &structure::Subprog| env.aux[s.start].seen;
+    let last = env.subprogs.iter().rposition(live).unwrap_or(0);
+    if env.subprogs.iter().filter(|s| live(s)).count() < 2 {
+        return Ok(());
+    }
+    for (i, slot) in env.slots.iter().enumerate().filter(|(i, _)| env.aux[*i].seen) {
+        let structure::Slot::Op(skep_isa::Op::LoadImm { source: skep_isa::ImmSource::Func, imm, .. }) = slot
+        else {
+            continue;
+        };
+        let to = structure::target(i, *imm as i32);
+        if structure::find_subprog(&env.subprogs, to) > last {
+            let message = format!("verifier bug: No program to jit at insn {to}");
+            let r = Refusal { errno: errno::EFAULT, code: "V0901", insn: i, message, reg: None };
+            return Err(Stop::Refused(Box::new(r)));
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,8 @@ pub mod errno {
     pub const EFAULT: i32 = 14;
     /// Invalid argument.
     pub const EINVAL: i32 = 22;
+    /// Protocol error.
+    pub const EPROTO: i32 = 71;
     /// Unsupported.
     pub const ENOTSUPP: i32 = 524;
 }

@@ -46,7 +46,9 @@ fn op(task: &Task, op: &Op) -> Option<String> {
             let row = calls::helper(*id).row()?;
             // Its callback gets a dynptr.
             let drains = calls::helper(*id) == skep_abi::HelperId::USER_RINGBUF_DRAIN;
-            let odd = drains || row.args.iter().any(|a| !arg_modelled(*a)) || !ret_modelled(row.ret);
+            let odd = drains
+                || calls::args(row, task.prog_type).iter().any(|a| !arg_modelled(*a))
+                || !ret_modelled(row.ret);
             odd.then(|| format!("helper {}", row.name))
         }
         _ => None,

@@ -94,6 +94,9 @@ pub(crate) const F_TEST_STATE_FREQ: u32 = 8;
 /// BPF_F_SLEEPABLE.
 pub(crate) const F_SLEEPABLE: u32 = 16;
 
+/// BPF_F_RDONLY_PROG, of a map.
+pub(crate) const F_RDONLY_PROG: u32 = 128;
+
 impl Task {
     pub(crate) fn map(&self, number: i32) -> Option<usize> {
         self.maps.iter().position(|(n, _)| *n == number)

@@ -1,56 +1,45 @@
 //! `cargo xtask fidelity`: random programs to the running kernel and to the verifier, and where the two differ.
+//!
+//! Three kinds of program, by their seed: grown ones, most of which are accepted; the same with a few changes, which are
+//! refused for many reasons; wild ones, which mean nothing. Where the two verdicts differ, the program is made as small as
+//! it gets while they do.
 
+mod figures;
+mod grow;
+mod minimize;
+mod mutate;
 mod program;
+mod random;
+mod wild;
+mod world;
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
+use std::fmt::Write;
+use std::time::Instant;
 
-use skep_abi::MapType;
-use skep_isa::Insn;
-use skep_sys::prog::{LOG_STATS, LoadAttr, load_logged};
-use skep_sys::{Errno, map};
-use skep_verifier::{MapShape, Privilege, Task, Verdict, verify};
+use skep_sys::Errno;
+use skep_verifier::Verdict;
 
-pub use program::{Program, VALUE_SIZES, generate};
+pub use figures::{Difference, Figures};
+pub use program::Program;
 
-/// Types of the maps that programs look things up in; keys have four bytes.
-const MAP_TYPES: [MapType; 3] = [MapType::HASH, MapType::ARRAY, MapType::ARRAY];
-/// Opcode of a wide load.
-const WIDE: u8 = 0x18;
+use program::{CALL, WIDE};
+use random::Random;
+use world::{MAPS, Said, World};
 
-/// What came of it.
-#[derive(Default)]
-pub struct Figures {
-    /// Programs made.
-    pub programs: u64,
-    /// Accepted by the kernel.
-    pub accepted: u64,
-    /// Not modelled.
-    pub not_modelled: u64,
-    /// Same verdict, other count of processed instructions.
-    pub other_counts: u64,
-    /// Seeds of programs that were accepted against the kernel.
-    pub false_accepts: Vec<u64>,
-    /// Seeds of programs that were refused against the kernel.
-    pub false_rejects: Vec<u64>,
-    /// Messages of the kernel, numbers left out.
-    pub messages: BTreeSet<String>,
-    /// Helpers that accepted programs call.
-    pub helpers: BTreeSet<i32>,
-}
+/// Most differences of one kind that are made small and kept.
+const KEPT: u64 = 2;
 
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "programs               {:9}", self.programs)?;
-        writeln!(f, "accepted by the kernel {:9}", self.accepted)?;
-        writeln!(f, "not modelled           {:9}", self.not_modelled)?;
-        writeln!(f, "other counts           {:9}", self.other_counts)?;
-        writeln!(f, "messages               {:9}", self.messages.len())?;
-        writeln!(f, "helpers                {:9}", self.helpers.len())?;
-        writeln!(f, "false accepts          {:9} {:?}", self.false_accepts.len(), self.false_accepts)?;
-        writeln!(f, "false rejects          {:9} {:?}", self.false_rejects.len(), self.false_rejects)
+/// The program of this seed; the same seed gives the same program.
+pub fn generate(seed: u64) -> Program {
+    let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    match random.below(20) {
+        0 => wild::wild(&mut random),
+        1..8 => {
+            let mut program = grow::grow(&mut random);
+            mutate::mutate(&mut program, &mut random);
+            program
+        }
+        _ => grow::grow(&mut random),
     }
 }
 
@@ -59,89 +48,154 @@ impl fmt::Display for Figures {
 /// # Errors
 /// The kernel's, where maps can't be made: `EPERM` without rights.
 pub fn run(programs: u64, seed: u64) -> Result<Figures, Errno> {
-    let mut maps = Vec::new();
-    for (map_type, value_size) in MAP_TYPES.into_iter().zip(VALUE_SIZES) {
-        let create =
-            map::Create { map_type, key_size: 4, value_size, max_entries: 4, ..map::Create::default() };
-        maps.push(map::Map::create(&create)?);
-    }
-    let shapes: Vec<Arc<MapShape>> = maps.iter().map(|m| Arc::new(shape(m))).collect();
-    let cpus = u32::try_from(skep_sys::cpu::possible()?).unwrap_or(u32::MAX);
+    let world = World::new()?;
     let mut figures = Figures::default();
     for seed in (0..programs).map(|n| seed.wrapping_add(n)) {
-        let program = generate(seed);
-        let task = task(&program, &shapes, cpus);
-        let mut insns = program.insns.clone();
-        for i in insns.iter_mut().filter(|i| i.opcode == WIDE) {
-            i.imm = maps[i.imm as usize].as_fd().as_raw_fd();
-        }
-        figures.compare(seed, &program, &insns, &task);
+        compare(&world, seed, &mut figures)?;
     }
     Ok(figures)
 }
 
-fn shape(m: &map::Map) -> MapShape {
-    let info = m.info();
-    MapShape {
-        name: String::new(),
-        map_type: m.map_type(),
-        key_size: info.key_size,
-        value_size: info.value_size,
-        max_entries: info.max_entries,
-        flags: 0,
-        fields: Vec::new(),
-        inner: None,
-        frozen: None,
+/// What both say of a seed's program, state by state.
+///
+/// # Errors
+/// The kernel's, where maps can't be made.
+pub fn show(seed: u64) -> Result<String, Errno> {
+    let (world, program) = (World::new()?, generate(seed));
+    let (log, ours) = world.logs(&program)?;
+    Ok(format!("{}\n--- kernel\n{log}\n--- skep\n{ours}", listing(&program)))
+}
+
+/// How two verdicts stand to each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Same,
+    FalseAccept,
+    FalseReject,
+    NotModelled,
+    NoVerdict,
+}
+
+fn stand(said: &Said, verdict: &Verdict) -> Stand {
+    match (said.errno, verdict) {
+        (_, Verdict::NotModelled(_)) => Stand::NotModelled,
+        (e, _) if e == Errno::EPERM.0 && said.silent => Stand::NoVerdict,
+        (0, Verdict::Reject(_)) => Stand::FalseReject,
+        (1.., Verdict::Accept) => Stand::FalseAccept,
+        _ => Stand::Same,
     }
 }
 
-fn task(program: &Program, shapes: &[Arc<MapShape>], cpus: u32) -> Task {
-    Task {
-        name: String::new(),
-        prog_type: program.prog_type,
-        attach_type: program.attach_type,
-        flags: 0,
-        gpl: true,
-        insns: program.insns.clone(),
-        maps: (0..).zip(shapes.iter().cloned()).collect(),
-        btf: None,
-        func_info: Vec::new(),
-        vmlinux: None,
-        attach_func: None,
-        privilege: Privilege::Root,
-        cpus,
-        kfuncs: Vec::new(),
+fn compare(world: &World, seed: u64, figures: &mut Figures) -> Result<(), Errno> {
+    let program = generate(seed);
+    figures.programs += 1;
+    let start = Instant::now();
+    let said = world.load(&program)?;
+    let middle = Instant::now();
+    let outcome = world.verify(&program);
+    let ours = middle.elapsed().as_micros();
+    figures.times.0 += (middle - start).as_micros();
+    figures.times.1 += ours;
+    figures.slowest = figures.slowest.max((ours, seed));
+    if said.errno == 0 {
+        figures.accepted += 1;
+        let helpers = program.insns.iter().filter(|i| i.opcode == CALL && i.src == 0);
+        figures.helpers.extend(helpers.map(|i| i.imm));
+    } else {
+        let message = figures::plain(said.message.lines().last().unwrap_or("(nothing)"));
+        *figures.messages.entry(message).or_default() += 1;
     }
-}
-
-impl Figures {
-    fn compare(&mut self, seed: u64, program: &Program, insns: &[Insn], task: &Task) {
-        self.programs += 1;
-        let attr = LoadAttr {
-            prog_type: program.prog_type,
-            attach_type: program.attach_type,
-            insns,
-            license: "GPL",
-            log_level: LOG_STATS,
-            ..LoadAttr::default()
-        };
-        let (done, log) = load_logged(&attr);
-        let outcome = verify(task);
-        if done.is_ok() {
-            self.accepted += 1;
-            self.helpers.extend(insns.iter().filter(|i| i.opcode == 0x85 && i.src == 0).map(|i| i.imm));
-        } else if let Some(line) = log.lines().next() {
-            self.messages.insert(line.chars().filter(|c| !c.is_ascii_digit()).collect());
+    let how = stand(&said, &outcome.verdict);
+    match (how, &outcome.verdict) {
+        (Stand::NotModelled, Verdict::NotModelled(what)) => {
+            *figures.not_modelled.entry(what.clone()).or_default() += 1;
         }
-        match (done.is_ok(), &outcome.verdict) {
-            (_, Verdict::NotModelled(_)) => self.not_modelled += 1,
-            (false, Verdict::Accept) => self.false_accepts.push(seed),
-            (true, Verdict::Reject(_)) => self.false_rejects.push(seed),
-            _ => {
-                let processed = log.lines().rev().find_map(|l| l.strip_prefix("processed "));
-                let processed = processed.and_then(|l| l.split(' ').next()?.parse::<u32>().ok());
-                self.other_counts += u64::from(processed.unwrap_or(0) != outcome.counts.insns);
+        (Stand::NoVerdict, _) => figures.no_verdict += 1,
+        (Stand::Same, Verdict::Reject(r)) if r.errno != said.errno => figures.other_errno += 1,
+        (Stand::Same, _) if said.insns.unwrap_or(0) != outcome.counts.insns => figures.other_counts += 1,
+        (Stand::FalseAccept | Stand::FalseReject, verdict) => {
+            let who = if how == Stand::FalseAccept { figures::KERNEL } else { figures::SKEP };
+            let kind = format!("{who}{}", why(&said, verdict));
+            let n = figures.kinds.entry(kind).or_default();
+            *n += 1;
+            if *n <= KEPT {
+                let found = difference(world, seed, &program, how)?;
+                let all = if how == Stand::FalseAccept {
+                    &mut figures.false_accepts
+                } else {
+                    &mut figures.false_rejects
+                };
+                all.push(found);
             }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The words of the one that refuses.
+fn why(said: &Said, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Reject(r) => figures::plain(&r.message),
+        _ => figures::plain(said.message.lines().last().unwrap_or_default()),
+    }
+}
+
+/// Makes a program small, as long as the same message stands against it.
+fn difference(world: &World, seed: u64, program: &Program, how: Stand) -> Result<Difference, Errno> {
+    let (said, outcome) = (world.load(program)?, world.verify(program));
+    let wanted = why(&said, &outcome.verdict);
+    let small = minimize::minimize(program, |p| {
+        let (Ok(said), outcome) = (world.load(p), world.verify(p)) else { return false };
+        stand(&said, &outcome.verdict) == how && why(&said, &outcome.verdict) == wanted
+    });
+    let (said, outcome) = (world.load(&small)?, world.verify(&small));
+    Ok(Difference {
+        seed,
+        kernel: format!("{} {}", said.errno, said.message.trim()),
+        skep: match &outcome.verdict {
+            Verdict::Reject(r) => format!("{} {} at {}", r.errno, r.message, r.insn),
+            other => format!("{other:?}"),
+        },
+        program: listing(&small),
+    })
+}
+
+/// A program as the body of a corpus file.
+fn listing(p: &Program) -> String {
+    let mut out =
+        format!("#! prog = {}\n#! attach = {}\n#! flags = {}\n", p.prog_type, p.attach_type, p.flags);
+    let halves = p.halves();
+    let used =
+        |n: usize| p.insns.iter().any(|i| i.opcode == WIDE && matches!(i.src, 1 | 2) && i.imm == n as i32);
+    for (n, m) in MAPS.iter().enumerate().filter(|(n, _)| used(*n)) {
+        let _ = writeln!(out, "#! map = m{n} {} {} {} {} {}", m.map_type, m.key, m.value, m.max, m.flags);
+    }
+    let printer = skep_isa::disasm::Disassembler::new(skep_isa::disasm::Style::Kernel);
+    for (n, i) in p.insns.iter().enumerate().filter(|(n, _)| !halves[*n]) {
+        let text = printer.insn(&p.insns, n).unwrap_or_else(|e| format!("{e}: {i:?}"));
+        let _ = writeln!(out, "{n:4}: {text}");
+    }
+    if !p.funcs.is_empty() {
+        let _ = writeln!(out, "# functions {:?}", p.funcs);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generate;
+
+    #[test]
+    fn a_seed_gives_one_program() {
+        assert_eq!(generate(7).insns, generate(7).insns);
+        assert_ne!(generate(7).insns, generate(8).insns);
+    }
+
+    #[test]
+    fn every_kind_of_program_can_be_made() {
+        for seed in 0..3000 {
+            assert!(!generate(seed).insns.is_empty());
         }
     }
 }

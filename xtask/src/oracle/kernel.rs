@@ -16,7 +16,13 @@ use super::line::{self, FIRST, Line, hex};
 const KEPT: usize = 256;
 
 /// Maps that belong to the first program that names them, or its type.
-const OWNED: [MapType; 3] = [MapType::PROG_ARRAY, MapType::CGROUP_STORAGE, MapType::PERCPU_CGROUP_STORAGE];
+const OWNED: [MapType; 5] = [
+    MapType::PROG_ARRAY,
+    MapType::DEVMAP,
+    MapType::CPUMAP,
+    MapType::CGROUP_STORAGE,
+    MapType::PERCPU_CGROUP_STORAGE,
+];
 
 /// What the kernel said.
 pub enum Said {

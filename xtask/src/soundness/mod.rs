@@ -6,6 +6,7 @@
 
 mod check;
 mod engines;
+mod program;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +19,8 @@ use skep_runtime::{Live, Observer, World};
 use skep_tests::differ::Rng;
 use skep_verifier::{Task, TaskOptions, Verified};
 
-use crate::fidelity::{Program, VALUE_SIZES, generate};
 use check::Checker;
+use program::{Program, VALUE_SIZES, generate};
 
 /// Types of the maps that programs look things up in; keys have four bytes.
 const MAP_TYPES: [MapType; 3] = [MapType::HASH, MapType::ARRAY, MapType::ARRAY];

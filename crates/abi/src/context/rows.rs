@@ -241,8 +241,6 @@ static SK_MSG_MD: &[Field] = &[
     f("sk", 72, 8).gives(FieldKind::Sock).r(ANY, 8, 8),
 ];
 
-const MIGRATE: &[AttachType] = &[AttachType::SK_REUSEPORT_SELECT_OR_MIGRATE];
-
 static SK_REUSEPORT_MD: &[Field] = &[
     packet("data", 0, 8, FieldKind::Packet, ANY),
     packet("data_end", 8, 8, FieldKind::PacketEnd, ANY),
@@ -252,7 +250,7 @@ static SK_REUSEPORT_MD: &[Field] = &[
     f("bind_inany", 28, 4).r(ANY, 1, 4),
     whole("hash", 32, 4),
     f("sk", 40, 8).gives(FieldKind::Sock).r(ANY, 8, 8),
-    f("migrating_sk", 48, 8).gives(FieldKind::SockCommonOrNull).r_for(MIGRATE, 8, 8),
+    f("migrating_sk", 48, 8).gives(FieldKind::SockCommonOrNull).r(ANY, 8, 8),
 ];
 
 static SK_LOOKUP: &[Field] = &[

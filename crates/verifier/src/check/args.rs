@@ -49,13 +49,6 @@ impl Meta {
     }
 }
 
-const MAP_MEMORY: &[(Kind, Flags)] = &[
-    (Kind::Stack, Flags::NONE),
-    (Kind::Packet, Flags::NONE),
-    (Kind::PacketMeta, Flags::NONE),
-    (Kind::MapKey, Flags::NONE),
-    (Kind::MapValue, Flags::NONE),
-];
 const MEMORY: &[(Kind, Flags)] = &[
     (Kind::Stack, Flags::NONE),
     (Kind::Packet, Flags::NONE),
@@ -83,8 +76,8 @@ fn accepted(arg: Arg) -> Option<Accepted> {
         Arg::Ctx => (&[(Kind::Ctx, Flags::NONE)], false, false),
         Arg::CtxOrNull => (&[(Kind::Ctx, Flags::NONE)], true, false),
         Arg::Map => (&[(Kind::MapPtr, Flags::NONE)], false, false),
-        Arg::Key | Arg::Value | Arg::ValueOut => (MAP_MEMORY, false, false),
-        Arg::ValueOrNull => (MAP_MEMORY, true, false),
+        Arg::Key | Arg::Value | Arg::ValueOut => (MEMORY, false, false),
+        Arg::ValueOrNull => (MEMORY, true, false),
         Arg::Mem | Arg::Fixed(_) => (MEMORY, false, true),
         Arg::MemOrNull => (MEMORY, true, true),
         Arg::MemOut | Arg::MemInOut | Arg::FixedOut(_) | Arg::FixedInOut(_) => (MEMORY, false, false),
@@ -316,12 +309,12 @@ impl Env<'_> {
         if zero {
             return Ok(Some(0));
         }
-        if !s.is_spilled_scalar() || off % 8 != 0 {
+        if !s.is_spilled_scalar() {
             return Ok(None);
         }
-        // The key is the spilled register's low half: all of it must be spilled there.
-        let spilled = s.bytes.iter().rev().take_while(|b| **b == crate::state::Byte::Spill).count();
-        let Some(v) = s.reg.val.const_value(true).filter(|_| spilled >= 4) else { return Ok(None) };
+        // As many bytes as the key has were spilled from here on: no more, no fewer.
+        let spilled = s.bytes[..=first].iter().rev().take_while(|b| **b == crate::state::Byte::Spill).count();
+        let Some(v) = s.reg.val.const_value(true).filter(|_| spilled == 4) else { return Ok(None) };
         self.mark_precise_slot(frame, slot)?;
         Ok(Some(v))
     }

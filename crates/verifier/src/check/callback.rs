@@ -20,6 +20,9 @@ impl Env<'_> {
         }
         if id == H::LOOP {
             // How often it runs decides when exploring its body may stop.
+            if !self.cur.reg(1).is_scalar() {
+                return Err(self.refuse(errno::EFAULT, "V0901", "verifier bug: backtracking misuse"));
+            }
             self.mark_precise(1)?;
             let depth = self.cur.top().callback_depth;
             if u64::from(depth) >= self.cur.reg(1).val.umax {

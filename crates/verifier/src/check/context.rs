@@ -152,6 +152,6 @@ fn tcp_field(a: &Access) -> bool {
 
 /// Offsets of `struct bpf_sock` that are part of every socket: bound_dev_if, family, addresses, ports, state.
 fn common(off: i32) -> bool {
-    // type, protocol, mark, priority and rx_queue_mapping belong to full sockets only.
-    !matches!(off, 8..24 | 76..80)
+    // type, protocol, mark and priority belong to full sockets only.
+    !matches!(off, 8..24)
 }

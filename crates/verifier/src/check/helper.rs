@@ -30,6 +30,9 @@ const ACQUIRE: [H; 4] = [H::SK_LOOKUP_TCP, H::SK_LOOKUP_UDP, H::SKC_LOOKUP_TCP, 
 const SIZED_RESULT: [H; 5] =
     [H::GET_STACK, H::GET_TASK_STACK, H::PROBE_READ_STR, H::PROBE_READ_KERNEL_STR, H::PROBE_READ_USER_STR];
 
+/// Helpers that add and take elements.
+const WRITES_MAP: [H; 4] = [H::MAP_UPDATE_ELEM, H::MAP_DELETE_ELEM, H::MAP_PUSH_ELEM, H::MAP_POP_ELEM];
+
 /// A helper's name without prefix, and its number, as the log writes them.
 fn shown(row: &HelperRow) -> String {
     format!("{}#{}", row.name, row.id.0)
@@ -55,6 +58,10 @@ impl Env<'_> {
 
     fn may_call(&self, row: &HelperRow) -> Step {
         let refuse = |code, m: String| Err(self.refuse(errno::EINVAL, code, m));
+        let storage = matches!(row.id, H::SK_STORAGE_GET | H::SK_STORAGE_DELETE);
+        if storage && self.task.prog_type == P::SYSCALL {
+            return refuse("V0509", "helper call is not allowed in probe".into());
+        }
         if row.gpl && !self.task.gpl {
             let m = "cannot call GPL-restricted function from non-GPL compatible program";
             return refuse("V0510", m.into());
@@ -88,6 +95,7 @@ impl Env<'_> {
             self.argument(i + 1, *arg, before, &mut m)?;
             before = Some(*arg);
         }
+        self.map_rights(row.id, &m)?;
         self.fill_memory(&m)?;
         self.give_back(row, &m)?;
         self.special(row.id, &m)?;
@@ -101,10 +109,35 @@ impl Env<'_> {
             let result = Value::of_result(self.cur.reg(0), |map| self.inner[map as usize], object);
             f.called(self.pc, m.map.map(|(map, _)| map), m.const_key, finds, result);
         }
+        if row.id == H::TAIL_CALL {
+            return self.after_tail_call();
+        }
         if calls::changes_packet(id) {
             self.forget_packet_pointers();
         }
         Ok(Next::At(self.pc + 1))
+    }
+
+    /// A tail call that fails changes nothing. In a function, one that succeeds returns to the caller, with whatever the
+    /// other program did to the packet and left in r0.
+    fn after_tail_call(&mut self) -> Step<Next> {
+        let next = self.pc + 1;
+        if self.cur.cur() == 0 {
+            return Ok(Next::At(next));
+        }
+        self.push_branch(next)?;
+        self.forget_packet_pointers();
+        self.set_unknown(0);
+        self.leave_function().map(Next::At)
+    }
+
+    /// Maps that are read-only for programs are not changed, whatever their elements are.
+    fn map_rights(&self, id: H, m: &Meta) -> Step {
+        let Some((map, _)) = m.map.filter(|_| WRITES_MAP.contains(&id)) else { return Ok(()) };
+        if self.maps[map as usize].flags & crate::task::F_RDONLY_PROG == 0 {
+            return Ok(());
+        }
+        Err(self.refuse(errno::EACCES, "V0410", "write into map forbidden"))
     }
 
     fn fill_memory(&mut self, m: &Meta) -> Step {
@@ -136,6 +169,7 @@ impl Env<'_> {
                 );
                 Err(self.refuse(errno::ENOTSUPP, "V0509", t))
             }
+            H::SNPRINTF => self.format_string(),
             H::GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => {
                 let t = "get_local_storage() doesn't support non-zero flags";
                 Err(self.refuse(errno::EINVAL, "V0512", t))

@@ -1,5 +1,6 @@
 //! One instruction on one path: what must hold before it, and what holds after it.
 
+mod admission;
 mod alu;
 mod args;
 mod arith_ptr;
@@ -7,6 +8,7 @@ mod call;
 mod callback;
 mod context;
 mod exit;
+mod format;
 mod global;
 mod helper;
 mod jump;
@@ -25,6 +27,7 @@ use crate::explore::Next;
 use crate::refusal::{Step, Stop, errno};
 use crate::state::{FP, Kind};
 use crate::structure::Slot;
+pub(crate) use admission::admit;
 pub(crate) use global::name_subprogs;
 pub(crate) use memory::Access;
 pub(crate) use resolve::{abnormal_returns, resolve};
@@ -38,7 +41,7 @@ impl Env<'_> {
             Slot::Half => {
                 return Err(self.refuse(errno::EINVAL, "V0105", "unknown opcode 00"));
             }
-            Slot::Bad(e) => {
+            Slot::Bad(e, _) => {
                 let m = malformed(e);
                 return Err(self.refuse(errno::EINVAL, "V0110", m));
             }

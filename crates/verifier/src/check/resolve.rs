@@ -1,7 +1,7 @@
 //! What the kernel looks at in every instruction before it explores any: opcodes, maps, functions.
 
 use skep_abi::{MapType as M, ProgType as P};
-use skep_isa::{Field, ImmSource, Op};
+use skep_isa::{CallTarget, Field, ImmSource, Op};
 
 use crate::refusal::{Refusal, Step, Stop, errno};
 use crate::structure::{Slot, Subprog};
@@ -14,18 +14,41 @@ fn refuse(errno: i32, insn: usize, code: &'static str, message: String) -> Stop 
 /// Map types whose value's address can be in the code.
 const MAX_OFFSET: u32 = 1 << 29;
 
+/// Most maps that a program may name.
+const MAX_USED_MAPS: usize = 64;
+/// A call of the address in a register: an instruction of RFC 9669 that Linux does not have.
+const CALLX: u8 = 0x8d;
+/// Class of loads.
+const LDX: u8 = 1;
+
 /// Checks what each slot names.
 pub(crate) fn resolve(task: &Task, slots: &[Slot]) -> Step {
+    let mut used = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
         match slot {
-            Slot::Bad(e) if e.insn().opcode == 0x18 => {
+            Slot::Bad(e, None) if e.insn().opcode == 0x18 => {
                 return Err(refuse(errno::EINVAL, i, "V0110", "invalid bpf_ld_imm64 insn".into()));
             }
-            Slot::Bad(e) if e.field() == Some(Field::Opcode) => {
+            Slot::Op(Op::Call(CallTarget::Register(_))) => {
+                return Err(refuse(errno::EINVAL, i, "V0110", format!("unknown opcode {CALLX:02x}")));
+            }
+            Slot::Bad(e, _) if e.field() == Some(Field::Opcode) || e.insn().opcode == CALLX => {
                 let m = format!("unknown opcode {:02x}", e.insn().opcode);
                 return Err(refuse(errno::EINVAL, i, "V0110", m));
             }
-            Slot::Op(Op::LoadImm { source, imm, .. }) => {
+            Slot::Bad(e, _) if e.insn().opcode & 7 == LDX && e.field() == Some(Field::Imm) => {
+                return Err(refuse(errno::EINVAL, i, "V0110", "BPF_LDX uses reserved fields".into()));
+            }
+            Slot::Op(Op::Call(CallTarget::Kfunc { module, .. })) if *module != 0 => {
+                if *module < 0 {
+                    let m = "negative offset disallowed for kernel module function call";
+                    return Err(refuse(errno::EINVAL, i, "V0514", m.into()));
+                }
+                let m = "kfunc offset > 0 without fd_array is invalid";
+                return Err(refuse(errno::EPROTO, i, "V0514", m.into()));
+            }
+            Slot::Op(Op::LoadImm { source, imm, .. })
+            | Slot::Bad(_, Some(Op::LoadImm { source, imm, .. })) => {
                 let value = match source {
                     ImmSource::MapFd | ImmSource::MapIdx => false,
                     ImmSource::MapValue | ImmSource::MapIdxValue => true,
@@ -40,6 +63,15 @@ pub(crate) fn resolve(task: &Task, slots: &[Slot]) -> Step {
                     check_direct(i, map, (imm >> 32) as u32)?;
                 }
                 check_map_for_prog(task, i, map)?;
+                if !used.contains(&number) {
+                    used.push(number);
+                }
+                if used.len() > MAX_USED_MAPS {
+                    let m = format!(
+                        "The total number of maps per program has reached the limit of {MAX_USED_MAPS}"
+                    );
+                    return Err(refuse(errno::E2BIG, i, "V0113", m));
+                }
             }
             _ => {}
         }

@@ -149,6 +149,16 @@ Inline a function (`static __always_inline`), or use a tail call."#,
     Code {
         id: "V0113",
         title: "no program, or a too long one",
-        story: r#"A program has at least 1 and at most 1,000,000 instructions."#,
+        story: r#"A program has at least 1 and at most 1,000,000 instructions, at most 256 functions, and names at most 64 maps."#,
+    },
+    Code {
+        id: "V0114",
+        title: "not loaded so",
+        story: r#"The program's type, the attach type that it is loaded for and its flags do not go together, and the kernel refuses it
+before it reads an instruction, mostly without a word in the log.
+
+Programs for cgroups and sockets have to say what they are loaded for (`expected_attach_type`; libbpf takes it from the
+section's name: `SEC("cgroup/connect4")`). Only tracing programs, uprobes, LSM, struct_ops and syscall programs may sleep
+(`BPF_F_SLEEPABLE`, the `.s` of a section's name), and syscall programs must."#,
     },
 ];

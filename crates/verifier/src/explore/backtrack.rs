@@ -5,10 +5,12 @@
 //! backwards, instruction by instruction, from the register to what it was computed from, and marks
 //! the numbers precise in the remembered states on the way.
 
+use skep_abi::HelperId;
 use skep_isa::{AluOp, CallTarget, Op, Operand};
 
 use crate::env::Env;
 use crate::refusal::{Step, Stop, errno};
+use crate::rows::calls;
 use crate::state::{FP, Kind, State, StateId, Step as PathStep};
 use crate::structure::find_subprog;
 
@@ -73,6 +75,14 @@ impl Wanted {
                 self.regs[s.frame as usize] |= 1 << s.index;
             }
         }
+    }
+
+    fn enter_subprog(&mut self) -> Result<(), Lost> {
+        if self.frame == 7 {
+            return Err(Lost::Bug("backtracking too deep".into()));
+        }
+        self.frame += 1;
+        Ok(())
     }
 
     fn leave_subprog(&mut self) -> Result<(), Lost> {
@@ -421,6 +431,11 @@ impl Env<'_> {
         if w.args_wanted() {
             return Err(Lost::Bug(format!("backtracking call unexpected regs {:x}", w.regs[w.frame])));
         }
+        let tail = matches!(target, CallTarget::Helper(id) if calls::helper(id) == HelperId::TAIL_CALL);
+        if tail && subseq != Some(idx + 1) {
+            // The other program returned to the caller of the function that this one is in.
+            w.enter_subprog()?;
+        }
         w.sync_linked(step);
         Ok(())
     }
@@ -438,10 +453,7 @@ impl Env<'_> {
             .is_some_and(|s| matches!(self.op(s), Some(Op::Call(CallTarget::Subprog(_)))));
         let wants_r0 = from_subprog && w.has(0);
         w.clear(0);
-        if w.frame == 7 {
-            return Err(Lost::Bug("backtracking too deep".into()));
-        }
-        w.frame += 1;
+        w.enter_subprog()?;
         if wants_r0 {
             w.set(0);
         }

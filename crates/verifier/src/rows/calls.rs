@@ -85,6 +85,9 @@ pub(crate) fn callback_kind(id: i32) -> Option<CallbackKind> {
     }
 }
 
+const SOCKET_OPTION_SET: &[Arg] = &[Arg::SockCommon, Arg::Num, Arg::Num, Arg::Mem, Arg::Size];
+const SOCKET_OPTION_GET: &[Arg] = &[Arg::SockCommon, Arg::Num, Arg::Num, Arg::MemOut, Arg::Size];
+
 /// What a helper takes in programs of this type: some have two prototypes under one number.
 pub(crate) fn args(row: &'static HelperRow, prog: P) -> &'static [Arg] {
     let by_skb =
@@ -92,6 +95,14 @@ pub(crate) fn args(row: &'static HelperRow, prog: P) -> &'static [Arg] {
     match row.id {
         // Elsewhere it is the class of the task that runs, not of a packet's socket.
         H::GET_CGROUP_CLASSID if !by_skb => &[],
+        // These are about a socket that is named, where the context is none.
+        H::GET_SOCKET_COOKIE if matches!(prog, P::SYSCALL | P::SK_REUSEPORT) => &[Arg::SockCommonOrNull],
+        H::SETSOCKOPT if prog == P::CGROUP_SOCKOPT => SOCKET_OPTION_SET,
+        H::GETSOCKOPT if prog == P::CGROUP_SOCKOPT => SOCKET_OPTION_GET,
+        H::SK_ASSIGN if prog != P::SK_LOOKUP => &[Arg::Ctx, Arg::SockCommon, Arg::Num],
+        // The flags stand in its documentation only.
+        H::GET_BRANCH_SNAPSHOT => &[Arg::MemOut, Arg::SizeOrZero],
+        H::XDP_GET_BUFF_LEN if prog == P::SYSCALL => &[Arg::Btf("xdp_buff")],
         _ => row.args,
     }
 }

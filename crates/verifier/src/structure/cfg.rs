@@ -112,10 +112,9 @@ impl Walk<'_> {
     }
 
     fn visit(&mut self, at: usize) -> Result<Go, Box<Refusal>> {
-        let Slot::Op(op) = &self.slots[at] else {
+        let Some(op) = self.slots[at].flow().copied() else {
             return self.push(at, at + 1, FALLTHROUGH);
         };
-        let op = *op;
         match op {
             Op::Exit => Ok(Go::Done),
             Op::LoadImm { source: ImmSource::Func, imm, .. } => {

@@ -50,7 +50,7 @@ pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], prog: ProgType) {
         .map(|s| match s {
             Slot::Op(op) => use_def(op, prog),
             Slot::Half => (0, 0),
-            Slot::Bad(_) => (u16::MAX, 0),
+            Slot::Bad(..) => (u16::MAX, 0),
         })
         .collect();
     let live = flow(slots, &effects);
@@ -68,7 +68,7 @@ pub(crate) fn unset_register(slots: &[Slot], given: u16) -> Option<u8> {
             Slot::Op(Op::Call(_)) => (0, CALLER_SAVED),
             Slot::Op(Op::LoadAbs { .. } | Op::LoadInd { .. }) => (0, CALLER_SAVED),
             Slot::Op(op) => use_def(op, ProgType::UNSPEC),
-            Slot::Half | Slot::Bad(_) => (0, 0),
+            Slot::Half | Slot::Bad(..) => (0, 0),
         })
         .collect();
     let unset = flow(slots, &effects).first()? & !given;
@@ -76,18 +76,28 @@ pub(crate) fn unset_register(slots: &[Slot], given: u16) -> Option<u8> {
 }
 
 /// Registers that may be read from each slot on, given what each slot reads and sets.
+///
+/// A slot is looked at again only when more became live behind it, so at most once for each register and successor.
 fn flow(slots: &[Slot], effects: &[(u16, u16)]) -> Vec<u16> {
+    let mut before = vec![Vec::new(); slots.len()];
+    for i in 0..slots.len() {
+        successors(slots, i).for_each(|s| before[s].push(i as u32));
+    }
     let mut live = vec![0; slots.len()];
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for i in (0..slots.len()).rev() {
-            let after = successors(slots, i).fold(0, |acc, s| acc | live[s]);
-            let (uses, defs) = effects[i];
-            let before = after & !defs | uses;
-            if before != live[i] {
-                live[i] = before;
-                changed = true;
+    let mut due: Vec<u32> = (0..slots.len() as u32).collect();
+    let mut is_due = vec![true; slots.len()];
+    while let Some(i) = due.pop() {
+        let i = i as usize;
+        is_due[i] = false;
+        let after = successors(slots, i).fold(0, |acc, s| acc | live[s]);
+        let (uses, defs) = effects[i];
+        let now = after & !defs | uses;
+        if now != live[i] {
+            live[i] = now;
+            for p in &before[i] {
+                if !std::mem::replace(&mut is_due[*p as usize], true) {
+                    due.push(*p);
+                }
             }
         }
     }

@@ -19,8 +19,19 @@ pub(crate) enum Slot {
     Op(Op),
     /// The second half of a wide load.
     Half,
-    /// No instruction; refused when a path gets there.
-    Bad(DecodeError),
+    /// No instruction; refused when a path gets there. Control flow sees what its opcode alone says.
+    Bad(DecodeError, Option<Op>),
+}
+
+impl Slot {
+    /// What control flow sees here.
+    pub(crate) fn flow(&self) -> Option<&Op> {
+        match self {
+            Self::Op(op) => Some(op),
+            Self::Bad(_, flow) => flow.as_ref(),
+            Self::Half => None,
+        }
+    }
 }
 
 /// Decodes each slot for itself: what no path reaches may be wrong in its reserved fields.
@@ -28,17 +39,51 @@ pub(crate) fn decode_slots(insns: &[Insn]) -> Vec<Slot> {
     let mut out = Vec::with_capacity(insns.len());
     while out.len() < insns.len() {
         match decode(insns, out.len()) {
-            Ok(op) => {
-                let wide = op.slots() == 2;
-                out.push(Slot::Op(op));
-                if wide {
-                    out.push(Slot::Half);
-                }
-            }
-            Err(e) => out.push(Slot::Bad(e)),
+            Ok(op) => out.push(Slot::Op(op)),
+            Err(e) => out.push(match by_opcode(&insns[out.len()]) {
+                // The kernel never looks at the offset of an exit.
+                Some(Op::Exit) if is_exit(&insns[out.len()]) => Slot::Op(Op::Exit),
+                flow => Slot::Bad(e, flow.or_else(|| wide(&insns[out.len()..]))),
+            }),
+        }
+        if out.last().and_then(Slot::flow).is_some_and(|op| op.slots() == 2) {
+            out.push(Slot::Half);
         }
     }
     out
+}
+
+/// A wide load whose first half has what must be zero: the second half is none of its own all the same.
+fn wide(insns: &[Insn]) -> Option<Op> {
+    let [first, second, ..] = insns else { return None };
+    let clean = Insn { dst: first.dst.min(9), off: 0, ..*first };
+    (first.opcode == 0x18).then(|| decode(&[clean, *second], 0).ok())?
+}
+
+fn is_exit(insn: &Insn) -> bool {
+    (insn.opcode, insn.dst, insn.src, insn.imm) == (0x95, 0, 0, 0)
+}
+
+/// A jump, call or exit whose reserved fields are not zero, as if they were.
+fn by_opcode(insn: &Insn) -> Option<Op> {
+    let mut clean = *insn;
+    let register = insn.opcode & 0x08 != 0;
+    match insn.opcode {
+        0x95 => (clean.dst, clean.src, clean.off, clean.imm) = (0, 0, 0, 0),
+        0x05 => (clean.dst, clean.src, clean.imm) = (0, 0, 0),
+        0x06 => (clean.dst, clean.src, clean.off) = (0, 0, 0),
+        0x85 => (clean.dst, clean.off) = (0, 0),
+        o if !matches!(o & 7, 5 | 6) => return None,
+        _ => {
+            clean.dst = clean.dst.min(9);
+            if register {
+                (clean.src, clean.imm) = (clean.src.min(9), 0);
+            } else {
+                clean.src = 0;
+            }
+        }
+    }
+    decode(&[clean], 0).ok()
 }
 
 /// What exploration has to know of each slot.
@@ -65,15 +110,15 @@ pub(crate) struct Aux {
 /// Instructions that may follow slot `i` inside its subprogram.
 pub(crate) fn successors(slots: &[Slot], i: usize) -> impl Iterator<Item = usize> {
     let (mut a, mut b) = (None, None);
-    match &slots[i] {
-        Slot::Op(Op::Exit) => {}
-        Slot::Op(Op::Jump { off, .. }) => a = Some(target(i, *off)),
-        Slot::Op(op @ (Op::Branch { off, .. } | Op::MayGoto { off })) => {
+    match slots[i].flow() {
+        Some(Op::Exit) => {}
+        Some(Op::Jump { off, .. }) => a = Some(target(i, *off)),
+        Some(op @ (Op::Branch { off, .. } | Op::MayGoto { off })) => {
             a = Some(i + op.slots());
             b = Some(target(i, i32::from(*off)));
         }
-        Slot::Op(op) => a = Some(i + op.slots()),
-        Slot::Half | Slot::Bad(_) => a = Some(i + 1),
+        Some(op) => a = Some(i + op.slots()),
+        None => a = Some(i + 1),
     }
     let len = slots.len();
     a.into_iter().chain(b).filter(move |t| *t < len)

@@ -43,13 +43,16 @@ fn refuse(insn: usize, code: &'static str, message: String) -> Box<Refusal> {
     Box::new(Refusal { errno: errno::EINVAL, code, insn, message, reg: None })
 }
 
+/// Most functions of a program.
+const MAX_SUBPROGS: usize = 256;
+
 /// Splits the program at the targets of calls and function addresses.
 pub(crate) fn split(slots: &[Slot]) -> Result<Vec<Subprog>, Box<Refusal>> {
     let mut starts = vec![0];
     for (i, slot) in slots.iter().enumerate() {
-        let imm = match slot {
-            Slot::Op(Op::Call(CallTarget::Subprog(imm))) => *imm,
-            Slot::Op(Op::LoadImm { source: ImmSource::Func, imm, .. }) => *imm as i32,
+        let imm = match slot.flow() {
+            Some(Op::Call(CallTarget::Subprog(imm))) => *imm,
+            Some(Op::LoadImm { source: ImmSource::Func, imm, .. }) => *imm as i32,
             _ => continue,
         };
         let t = target(i, imm);
@@ -61,6 +64,16 @@ pub(crate) fn split(slots: &[Slot]) -> Result<Vec<Subprog>, Box<Refusal>> {
     }
     starts.sort_unstable();
     starts.dedup();
+    if starts.len() > MAX_SUBPROGS {
+        let m = "too many subprograms".into();
+        return Err(Box::new(Refusal {
+            errno: errno::E2BIG,
+            code: "V0113",
+            insn: starts[MAX_SUBPROGS],
+            message: m,
+            reg: None,
+        }));
+    }
     let mut subprogs: Vec<Subprog> =
         starts.iter().map(|s| Subprog { start: *s, ..Subprog::default() }).collect();
     let ends = starts.iter().skip(1).copied().chain([slots.len()]);
@@ -75,14 +88,14 @@ pub(crate) fn split(slots: &[Slot]) -> Result<Vec<Subprog>, Box<Refusal>> {
 
 fn check_one(slots: &[Slot], s: &mut Subprog) -> Result<(), Box<Refusal>> {
     for (i, slot) in slots.iter().enumerate().take(s.end).skip(s.start) {
-        let off = match slot {
-            Slot::Op(Op::Jump { off, .. }) => *off,
-            Slot::Op(Op::Branch { off, .. } | Op::MayGoto { off }) => i32::from(*off),
-            Slot::Op(Op::LoadAbs { .. } | Op::LoadInd { .. }) => {
+        let off = match slot.flow() {
+            Some(Op::Jump { off, .. }) => *off,
+            Some(Op::Branch { off, .. } | Op::MayGoto { off }) => i32::from(*off),
+            Some(Op::LoadAbs { .. } | Op::LoadInd { .. }) => {
                 s.has_ld_abs = true;
                 continue;
             }
-            Slot::Op(Op::Call(CallTarget::Helper(12))) => {
+            Some(Op::Call(CallTarget::Helper(12))) => {
                 s.tail_call = true;
                 continue;
             }
@@ -93,10 +106,8 @@ fn check_one(slots: &[Slot], s: &mut Subprog) -> Result<(), Box<Refusal>> {
             return Err(refuse(i, "V0102", format!("jump out of range from insn {i} to {t}")));
         }
     }
-    match &slots[s.end - 1] {
-        Slot::Op(Op::Exit | Op::Jump { .. }) => Ok(()),
-        // The kernel looks at the operation alone: what is malformed is told later.
-        Slot::Bad(e) if matches!(e.insn().opcode, 0x95 | 0x05 | 0x06) => Ok(()),
+    match slots[s.end - 1].flow() {
+        Some(Op::Exit | Op::Jump { .. }) => Ok(()),
         _ => Err(refuse(s.end - 1, "V0103", "last insn is not an exit or jmp".into())),
     }
 }
