@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Info(cmd::info::Args),
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),
+    Jit(cmd::jit::Args),
     Btf(cmd::btf::Args),
     Filter(cmd::filter::Args),
     Seccomp(cmd::seccomp::Args),

@@ -104,6 +104,11 @@ impl Live {
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no program `{name}` is loaded")))
     }
 
+    /// A program as it was compiled.
+    pub fn image(&self, prog: &str) -> Option<&Image> {
+        self.programs.iter().find(|p| p.name == prog).map(|p| &*p.image)
+    }
+
     /// Whether a program was compiled without the checks that the verifier proved to be needless.
     pub fn is_proved(&self, prog: &str) -> bool {
         self.programs.iter().any(|p| p.name == prog && p.image.is_proved())

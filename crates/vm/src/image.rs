@@ -226,6 +226,14 @@ impl Image {
         if self.native.is_some() { Engine::Jit } else { Engine::Interpreter }
     }
 
+    /// The slots of instructions and where in [`Image::machine_code`] their code begins, in order.
+    pub fn native_offsets(&self) -> Vec<(usize, usize)> {
+        let Some(native) = &self.native else { return Vec::new() };
+        let offset = |cell| Some(native.entry(cell)?.addr() - native.bytes().as_ptr().addr());
+        let begins = self.plan.decode().into_iter().map(|(slot, _)| slot);
+        begins.filter_map(|slot| Some((slot, offset(self.plan.cell_of[slot] as usize)?))).collect()
+    }
+
     /// Whether checks were left out that the verifier has proved to be needless.
     pub fn is_proved(&self) -> bool {
         self.proved

@@ -18,6 +18,7 @@ pub(crate) mod feature;
 pub(crate) mod filter;
 pub(crate) mod info;
 pub(crate) mod iter;
+pub(crate) mod jit;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub(crate) mod link;
 #[cfg(all(target_os = "linux", not(skep_portable)))]

@@ -1,0 +1,180 @@
+//! `skep jit`: source, bytecode and machine code side by side.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use skep::backend::LoadOptions;
+use skep::isa::disasm::Style;
+use skep::object::{Program, Spec};
+use skep::runtime::World;
+use skep::vm::{Engine, Image};
+
+use super::disasm::listing::{Line, Listing};
+use super::run;
+use crate::Verdict;
+use crate::failure::Failure;
+use crate::output::{Output, Style as Paint};
+
+const EXAMPLES: &str = "\
+Examples:
+  skep jit examples/xdp_firewall.o
+  skep jit examples/l4_lb.o --prog l4_lb --unverified    with all checks
+  skep jit prog.bpf --json | jq '.insns[].machine[].text'";
+
+/// Show the machine code that a program becomes, under its source and bytecode (x86-64)
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
+    #[arg(value_name = "OBJ|FILE")]
+    file: PathBuf,
+
+    /// The program's function, if the object has several
+    #[arg(long, value_name = "NAME")]
+    prog: Option<String>,
+
+    /// The program type, if the section name does not tell it
+    #[arg(long = "type", value_name = "TYPE")]
+    prog_type: Option<String>,
+
+    /// Keep the checks that the verifier can prove to be needless
+    #[arg(long)]
+    unverified: bool,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    program: &'a str,
+    proved: bool,
+    bytes: usize,
+    insns: Vec<Both>,
+}
+
+/// An instruction, and what it became.
+#[derive(Serialize)]
+struct Both {
+    #[serde(flatten)]
+    line: Line,
+    machine: Vec<Machine>,
+}
+
+/// A machine instruction.
+#[derive(Serialize)]
+struct Machine {
+    offset: usize,
+    bytes: String,
+    text: String,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
+    let text = run::read(&args.file, false)?;
+    let spec = &text.spec;
+    let program = run::choose(spec, args.prog.as_deref())?;
+    let prog_type = run::prog_type(program, args.prog_type.as_deref(), false)?;
+    let options = run::options(spec, program, prog_type);
+    let live = compile(spec, program, &options, !args.unverified)?;
+    let name = program.name.as_str();
+    let Some((image, code)) = live.image(name).and_then(|i| Some((i, i.machine_code()?))) else {
+        return Err(Failure::new("there is no machine code for this program"));
+    };
+    let insns = side_by_side(spec, program, image, code);
+    if out.json {
+        let json =
+            Json { schema: "skep.jit/1", program: name, proved: image.is_proved(), bytes: code.len(), insns };
+        out.object(&json)?;
+        return Ok(Verdict::Yes);
+    }
+    let heading = out.paint(Paint::Heading, format!("{name}:"));
+    let checks = if image.is_proved() { "needless checks left out" } else { "all checks kept" };
+    let all = out.paint(Paint::Faint, format!("; {} bytes of machine code, {checks}", code.len()));
+    writeln!(out, "{heading} {all}")?;
+    for both in &insns {
+        print(both, out)?;
+    }
+    Ok(Verdict::Yes)
+}
+
+fn compile(
+    spec: &Spec,
+    program: &Program,
+    options: &LoadOptions,
+    proofs: bool,
+) -> Result<skep::runtime::Live, Failure> {
+    let world = World::new().engine(Engine::Jit).proofs(proofs);
+    world
+        .load(spec, options)
+        .map_err(|e| Failure::new(format!("{}: {e}", program.name)).hint_opt(e.hint().map(str::to_owned)))
+}
+
+fn side_by_side(spec: &Spec, program: &Program, image: &Image, code: &[u8]) -> Vec<Both> {
+    let places = image.native_offsets();
+    let lines = Listing::new(spec, program).lines(Style::Kernel);
+    lines
+        .into_iter()
+        .map(|line| {
+            let at = places.binary_search_by_key(&line.slot, |p| p.0);
+            let machine = at.map_or_else(
+                |_| Vec::new(),
+                |i| {
+                    let start = places[i].1;
+                    decode(code, start, places.get(i + 1).map(|p| p.1))
+                },
+            );
+            Both { line, machine }
+        })
+        .collect()
+}
+
+/// The machine code from `start` to `end`, or else to where it goes elsewhere.
+#[cfg(target_arch = "x86_64")]
+fn decode(code: &[u8], start: usize, end: Option<usize>) -> Vec<Machine> {
+    use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, NasmFormatter};
+
+    let own = code.get(start..end.unwrap_or(code.len())).unwrap_or_default();
+    let mut decoder = Decoder::with_ip(64, own, start as u64, DecoderOptions::NONE);
+    let mut formatter = NasmFormatter::new();
+    formatter.options_mut().set_space_after_operand_separator(true);
+    formatter.options_mut().set_uppercase_hex(false);
+    let mut all = Vec::new();
+    while decoder.can_decode() {
+        let insn = decoder.decode();
+        let mut text = String::new();
+        formatter.format(&insn, &mut text);
+        let offset = insn.ip() as usize;
+        let bytes = code.get(offset..offset + insn.len()).unwrap_or_default();
+        let bytes = bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+        all.push(Machine { offset, bytes, text });
+        let leaves = matches!(insn.flow_control(), FlowControl::Return | FlowControl::UnconditionalBranch);
+        if end.is_none() && leaves {
+            break;
+        }
+    }
+    all
+}
+
+/// No machine code is made elsewhere.
+#[cfg(not(target_arch = "x86_64"))]
+fn decode(_: &[u8], _: usize, _: Option<usize>) -> Vec<Machine> {
+    Vec::new()
+}
+
+fn print(both: &Both, out: &mut Output) -> Result<(), Failure> {
+    let line = &both.line;
+    if let Some(label) = &line.label {
+        writeln!(out, "{}:", out.paint(Paint::Name, label))?;
+    }
+    if let Some(s) = &line.source {
+        let file = s.file.rsplit('/').next().unwrap_or(&s.file);
+        let text = format!("; {file}:{}: {}", s.line, s.text.trim());
+        writeln!(out, "{}", out.paint(Paint::Faint, text))?;
+    }
+    let text = line.text.as_deref().or(line.error.as_deref()).unwrap_or_default();
+    let comment = line.comment.as_ref().map_or(String::new(), |c| format!("  ; {c}"));
+    writeln!(out, "{:>6}: {text}{}", line.slot, out.paint(Paint::Faint, comment))?;
+    for m in &both.machine {
+        writeln!(out, "{:>14x}  {}", m.offset, m.text)?;
+    }
+    Ok(())
+}
