@@ -6,6 +6,7 @@
 
 mod check;
 mod engines;
+mod functions;
 mod program;
 
 use std::collections::BTreeMap;
@@ -106,7 +107,8 @@ fn spec(program: &Program) -> Spec {
 impl Figures {
     fn program(&mut self, seed: u64, inputs: u32) {
         self.programs += 1;
-        let program = generate(seed);
+        // Both generators in turn: one has many kinds of access, the other functions.
+        let program = if seed.is_multiple_of(2) { generate(seed) } else { functions::generate(seed) };
         let spec = spec(&program);
         let options = TaskOptions { cpus: 1, ..TaskOptions::default() };
         let Ok(task) = Task::from_spec(&spec, &spec.programs[0], &options) else { return };
