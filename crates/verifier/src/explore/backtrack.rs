@@ -6,7 +6,7 @@
 //! the numbers precise in the remembered states on the way.
 
 use skep_abi::HelperId;
-use skep_isa::{AluOp, CallTarget, Op, Operand};
+use skep_isa::{AluOp, AtomicOp, CallTarget, Op, Operand};
 
 use crate::env::Env;
 use crate::refusal::{Step, Stop, errno};
@@ -342,6 +342,16 @@ impl Env<'_> {
                 }
             }
             Op::Store { dst, src, .. } => self.store_back(dst.index(), src, step, w)?,
+            Op::Atomic { op, fetch: true, src, .. } if self.recorder.is_some() => {
+                // Linux 6.18 takes a fetch for a store here, and goes on with the register as it was before: what was
+                // in the slot is not marked, and a path with another value there may be cut. The verdict follows Linux;
+                // where facts are wanted, what the verdict says has to hold.
+                let target = if op == AtomicOp::Cmpxchg { 0 } else { src.index() };
+                if let (true, Some((frame, slot))) = (w.has(target), step.and_then(|s| s.stack)) {
+                    w.slots[frame as usize] |= 1 << slot;
+                }
+                w.clear(target);
+            }
             Op::StoreRelease { dst, src, .. } | Op::Atomic { dst, src, .. } => {
                 self.store_back(dst.index(), Operand::Reg(src), step, w)?;
             }
