@@ -7,9 +7,10 @@
 
 pub mod corpus;
 pub mod damage;
-pub mod differ;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
+pub mod differ;
 pub mod filters;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod lab;
 pub mod scenario;
 pub mod traced;

@@ -1,5 +1,6 @@
 //! A fixed set of random programs in both worlds; skipped, with the reason, where Linux may not be asked. More of
 //! them: `cargo xtask diff --programs N --seed S`.
+#![cfg(all(target_os = "linux", not(skep_portable)))]
 
 use skep::vm::Engine;
 use skep_isa::decode;

@@ -1,12 +1,15 @@
 //! `cargo xtask`: what is done to the project by machine.
 #![forbid(unsafe_code)]
 
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 use skep_tests::differ::{Verdict, Worlds};
 use skep_tests::filters;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 use skep_vm::Engine;
 
 /// Automation of the skep project.
@@ -37,6 +40,7 @@ enum Command {
     /// Run random programs in userspace and in Linux, and print the first that differ as corpus files
     ///
     /// Needs the right to use bpf(2). The program of a seed is always the same.
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
     Diff {
         /// How many programs
         #[arg(long, default_value_t = 1000)]
@@ -129,6 +133,7 @@ enum Command {
 /// How many differences and refusals are shown.
 const SHOWN: u64 = 3;
 
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Engines {
     Interp,
@@ -136,6 +141,7 @@ enum Engines {
     Both,
 }
 
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 impl Engines {
     fn all(self) -> &'static [Engine] {
         match self {
@@ -146,6 +152,7 @@ impl Engines {
     }
 }
 
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 fn differ(programs: u64, seed: u64, engines: Engines) -> Done {
     let worlds = Worlds::open(engines.all(), 100_000_000)?;
     let (mut same, mut different) = (0_u64, 0_u64);
@@ -193,6 +200,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Tidy { verbose } => tidy(&root, verbose),
         Command::Gen { check } => generate(&root, check),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Diff { programs, seed, engine } => differ(programs, seed, engine),
         Command::Examples { check } => examples(&root, check),
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),

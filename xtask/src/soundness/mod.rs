@@ -2,7 +2,7 @@
 //! with every recorded fact held against every instruction that runs.
 //!
 //! What is accepted must end, touch nothing that is not its own, and do what the facts say of it. The checked
-//! interpreter traps on the first two; [`check`] sees to the third.
+//! interpreter traps on the first two; `check` sees to the third.
 
 mod check;
 mod engines;

@@ -60,8 +60,14 @@ impl Domain {
         if self.bits.is_empty() {
             return Ok(self.ranges.first().map(|r| r.0));
         }
+        let mut fixed = Fixed::default();
+        for bits in &self.bits {
+            if !fixed.learn(bits) {
+                return Ok(None);
+            }
+        }
         let mut budget = SEARCH;
-        self.search(32, 0, &mut budget)
+        self.search(32, 0, &fixed, &mut budget)
     }
 
     /// Whether it may have this value.
@@ -89,18 +95,51 @@ impl Domain {
     }
 
     /// The least value whose bits above the `free` lowest are those of `prefix`.
-    fn search(&self, free: u32, prefix: u32, budget: &mut u32) -> Result<Option<u32>, GaveUp> {
+    fn search(&self, free: u32, prefix: u32, fixed: &Fixed, budget: &mut u32) -> Result<Option<u32>, GaveUp> {
         *budget = budget.checked_sub(1).ok_or(GaveUp)?;
-        let last = prefix | u32::MAX.checked_shr(32 - free).unwrap_or(0);
-        let reaches = self.ranges.iter().any(|&(from, to)| from <= last && prefix <= to);
-        if !reaches || !self.bits.iter().all(|b| b.possible(prefix, last)) {
+        let low = u32::MAX.checked_shr(32 - free).unwrap_or(0);
+        let reaches = self.ranges.iter().any(|&(from, to)| from <= prefix | low && prefix <= to);
+        let least = prefix | fixed.value & low;
+        if !reaches || !self.bits.iter().all(|b| b.possible(least, least | low & !fixed.mask)) {
             return Ok(None);
         }
         let Some(bit) = free.checked_sub(1) else { return Ok(Some(prefix)) };
-        match self.search(bit, prefix, budget)? {
-            Some(value) => Ok(Some(value)),
-            None => self.search(bit, prefix | 1 << bit, budget),
+        for value in [0, 1] {
+            let known = fixed.mask >> bit & 1 == 1;
+            if known && fixed.value >> bit & 1 != value {
+                continue;
+            }
+            if let Some(value) = self.search(bit, prefix | value << bit, fixed, budget)? {
+                return Ok(Some(value));
+            }
         }
+        Ok(None)
+    }
+}
+
+/// Bits that comparisons leave no choice: without them, two that contradict each other in a low bit would be tried on
+/// every value above it.
+#[derive(Default)]
+struct Fixed {
+    mask: u32,
+    value: u32,
+}
+
+impl Fixed {
+    /// Adds what a comparison fixes; false if that contradicts what is fixed.
+    fn learn(&mut self, bits: &Bits) -> bool {
+        let value = match (bits.cond, bits.holds) {
+            (Cond::Eq, true) => bits.k,
+            // One bit that is not this is the other.
+            (Cond::Eq, false) if bits.mask.is_power_of_two() && bits.k & !bits.mask == 0 => {
+                bits.k ^ bits.mask
+            }
+            _ => return true,
+        };
+        let agrees = value & !bits.mask == 0 && (value ^ self.value) & bits.mask & self.mask == 0;
+        self.mask |= bits.mask;
+        self.value |= value;
+        agrees
     }
 }
 
