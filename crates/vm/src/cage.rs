@@ -6,7 +6,7 @@
 //! without rights, and pages get them as regions are made. Before the base lies the [`Head`], a page of what compiled
 //! code wants at hand.
 //!
-//! Unix on x86-64 has cages. Elsewhere, and where the system refuses the reservation, regions lie on the heap and
+//! Unix on x86-64 and AArch64 has cages. Elsewhere, and where the system refuses the reservation, regions lie on the heap and
 //! the interpreter serves.
 //!
 //! Invariants: `base` is page-aligned, `regions << 32` bytes from it and [`HEAD`] bytes before it are this value's own
@@ -14,55 +14,12 @@
 
 use std::ptr::{NonNull, null_mut};
 
-use crate::batch::Lot;
-use crate::gate::{Gate, WAYS};
-use crate::machine::Machine;
-use crate::memory::Memory;
+use crate::head::{HEAD, Head};
 
-/// Bytes before the base that hold the [`Head`].
-pub(crate) const HEAD: usize = 4096;
-const _: () = assert!(size_of::<Head>() <= HEAD);
-
-/// Regions that a new cage has room for.
-pub(crate) const FIRST_REGIONS: usize = 64;
+/// Regions that a new cage has room for. AArch64 may be set up for addresses of 39 bits, an eighth of which these are.
+pub(crate) const FIRST_REGIONS: usize = if cfg!(target_arch = "aarch64") { 16 } else { 64 };
 /// The most that it may grow to: an eighth of the address space.
 pub(crate) const MOST_REGIONS: usize = 4096;
-
-/// What compiled code has at hand, in the page before the cage's base.
-#[repr(C)]
-pub(crate) struct Head {
-    pub(crate) gates: [Gate; WAYS],
-    /// The machine that runs, while one does.
-    pub(crate) machine: *mut Machine,
-    /// The memory that the cage belongs to, while a machine runs.
-    pub(crate) memory: *mut Memory,
-    /// How far frames lie apart.
-    pub(crate) frame_step: u64,
-    /// r10 of the highest frame that this run has opened.
-    pub(crate) opened: u64,
-    /// The packet of a batch that runs, and the end of the batch.
-    pub(crate) lot: *mut Lot,
-    pub(crate) end: *mut Lot,
-    /// The context's address, the code, and the budget of each packet.
-    pub(crate) context: u64,
-    pub(crate) entry: *const u8,
-    pub(crate) fuel: i64,
-}
-
-impl Head {
-    const EMPTY: Self = Self {
-        gates: [Gate::EMPTY; WAYS],
-        machine: std::ptr::null_mut(),
-        memory: std::ptr::null_mut(),
-        frame_step: 1 << 32,
-        opened: 0,
-        lot: null_mut(),
-        end: null_mut(),
-        context: 0,
-        entry: std::ptr::null(),
-        fuel: 0,
-    };
-}
 
 /// Pages that nothing may touch before the head, so that no base plus a displacement meets another mapping.
 const BEFORE: usize = 1 << 20;

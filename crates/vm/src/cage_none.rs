@@ -1,16 +1,11 @@
 //! Machines without compiled code have no cages: regions lie on the heap.
 
-use crate::gate::Gate;
+use crate::head::Head;
 
 /// Regions that a new cage would have room for.
 pub(crate) const FIRST_REGIONS: usize = 64;
 /// The most that it would grow to.
 pub(crate) const MOST_REGIONS: usize = 4096;
-
-/// What compiled code would have at hand.
-pub(crate) struct Head {
-    pub(crate) gates: [Gate; crate::gate::WAYS],
-}
 
 /// No cage.
 pub(crate) enum Cage {}

@@ -33,6 +33,7 @@ mod cage;
 pub mod classic;
 mod code;
 mod gate;
+mod head;
 mod host;
 mod image;
 mod jit;

@@ -21,8 +21,9 @@ use std::ops::Range;
 
 use skep_isa::Endian;
 
-use crate::cage::{Cage, FIRST_REGIONS, Head, MOST_REGIONS};
+use crate::cage::{Cage, FIRST_REGIONS, MOST_REGIONS};
 use crate::gate::{Gate, WAYS, Way};
+use crate::head::Head;
 use crate::slab::Slab;
 use crate::trap::{Fault, FaultKind, Near};
 

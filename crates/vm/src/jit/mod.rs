@@ -9,15 +9,28 @@
 //! one is an error that says so. Where a verifier has proved that
 //! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 
+mod layout;
+mod shape;
+
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod native;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod pages;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod run;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 mod x86;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
-pub(crate) use x86::{Native, Source};
+pub(crate) use native::Native;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+use x86 as host;
 
 #[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
 mod none;
 #[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
-pub(crate) use none::{Native, Source};
+pub(crate) use none::Native;
+
+pub(crate) use shape::Source;
 
 /// Why there is no native code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

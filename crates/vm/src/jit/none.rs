@@ -1,23 +1,10 @@
 //! Machines without a compiler: the names, and the answer.
 
-use skep_isa::Op;
-
 use super::NoNative;
-use crate::build::Plan;
+use super::shape::Source;
 use crate::code::Signal;
-use crate::host::Imports;
 use crate::machine::Machine;
 use crate::memory::Memory;
-use crate::proof::Binding;
-
-/// What a compiler would read.
-#[expect(dead_code, reason = "read where there is a compiler")]
-pub(crate) struct Source<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) ops: &'a [(usize, Op)],
-    pub(crate) imports: &'a dyn Imports,
-    pub(crate) binding: Option<&'a Binding<'a>>,
-}
 
 /// No native code.
 pub(crate) enum Native {}

@@ -9,7 +9,7 @@ use skep_isa::{AtomicOp, Operand, Reg, Size};
 
 use super::compile::{CAGE, Compiler, host, log2};
 use super::encode::*;
-use super::layout;
+use crate::jit::layout;
 use crate::ops::select::in_frame;
 
 /// What an access wants besides its address.

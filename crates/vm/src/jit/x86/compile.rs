@@ -20,53 +20,17 @@
 //! the exit pays its cell's number, and where it returns to, the entry's is given back: neither needs to know the other.
 //!
 //! Invariants: every access has passed its region's check, or is through rbp inside the frame; a backward jump, call or
-//! return that leaves the budget below zero bails; what a call site pushes is what `Native::saves` and `may_goto` say.
+//! return that leaves the budget below zero bails; what a call site pushes is what [`Compiler::frame`] says.
 
 use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
-use super::Word;
 use super::encode::*;
-use super::layout;
 use super::thunks::{self, Thunks};
-use crate::build::Plan;
-use crate::host::{Imports, Plain};
+use crate::host::Plain;
+use crate::jit::layout;
+use crate::jit::shape::{FrameShape, NOWHERE, Output, Shape, Site, Source, Word};
 use crate::memory::function_address;
 use crate::proof::{Binding, Lookup};
-
-/// What compilation reads.
-pub(crate) struct Source<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) ops: &'a [(usize, Op)],
-    pub(crate) imports: &'a dyn Imports,
-    /// What the verifier has proved.
-    pub(crate) binding: Option<&'a Binding<'a>>,
-}
-
-/// A call of a subprogram.
-#[derive(Clone, Copy)]
-pub(crate) struct Site {
-    /// Offset of the code that it returns to.
-    pub(crate) back: u32,
-    /// Its cell.
-    pub(crate) cell: u32,
-    /// The cell that it calls.
-    pub(crate) target: u32,
-}
-
-/// Machine code, and where in it each cell begins.
-pub(crate) struct Output {
-    pub(crate) code: Vec<u8>,
-    /// Offset of the code of each cell; [`NOWHERE`] for cells at which no instruction begins.
-    pub(crate) entries: Box<[u32]>,
-    pub(crate) sites: Box<[Site]>,
-    pub(crate) saves: [bool; 4],
-    pub(crate) may_goto: bool,
-    pub(crate) enter: usize,
-    pub(crate) batch: usize,
-}
-
-/// No code begins here.
-pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// Host registers of r0 to r10.
 pub(crate) const HOST: [Gpr; 11] = [RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP];
@@ -118,7 +82,6 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
     let mut asm = Asm::default();
     asm.code.reserve(1024 + source.ops.len() * 24);
     let thunks = thunks::emit(&mut asm, source.binding.and_then(Binding::batch).unwrap_or(0));
-    let writes = |n: usize| source.ops.iter().any(|(_, op)| writes(op, n));
     let mut c = Compiler {
         asm,
         source,
@@ -127,8 +90,8 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         jumps: Vec::new(),
         cold: Vec::new(),
         sites: Vec::new(),
-        saves: std::array::from_fn(|i| writes(6 + i)),
-        uses_may_goto: source.ops.iter().any(|(_, op)| matches!(op, Op::MayGoto { .. })),
+        saves: source.writes(),
+        uses_may_goto: source.uses_may_goto(),
         slot: 0,
         cell: 0,
     };
@@ -142,14 +105,6 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
     c.cell = source.plan.cells.saturating_sub(1) as u32;
     c.bail();
     c.finish()
-}
-
-/// Whether an instruction may write a register above the arguments.
-fn writes(op: &Op, n: usize) -> bool {
-    match *op {
-        Op::Atomic { fetch: true, src, .. } => src.index() == n,
-        _ => op.writes().is_some_and(|reg| reg.index() == n),
-    }
 }
 
 pub(crate) fn w(width: Width) -> W {
@@ -188,15 +143,30 @@ impl Compiler<'_> {
         for (at, cell) in &self.jumps {
             self.asm.patch(*at, self.entries[*cell as usize] as usize);
         }
-        Output {
-            code: self.asm.code,
+        let shape = Shape {
+            frame: self.frame(),
             entries: self.entries.into(),
             sites: self.sites.into(),
-            saves: self.saves,
-            may_goto: self.uses_may_goto,
             enter: self.thunks.enter,
             batch: self.thunks.batch,
+        };
+        Output { code: self.asm.code, shape }
+    }
+
+    /// What a call site pushes, seen from the return behind it.
+    fn frame(&self) -> FrameShape {
+        let mut frame = FrameShape { words: 1, ..FrameShape::default() };
+        for i in (0..4).rev().filter(|i| self.saves[*i]) {
+            frame.saved[i] = Some(frame.words);
+            frame.words += 1;
         }
+        // r10, and what keeps the stack aligned.
+        frame.words += 1 + u8::from(padded(self.saves));
+        if self.uses_may_goto {
+            frame.may_goto = Some(frame.words);
+            frame.words += 2;
+        }
+        frame
     }
 
     fn out_of_line(&mut self, word: u64, thunk: usize, retry: usize) {

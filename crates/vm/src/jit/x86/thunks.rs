@@ -7,13 +7,13 @@
 
 use super::compile::{BUDGET, CAGE, HOST};
 use super::encode::*;
-use super::{layout, run};
+use crate::jit::{layout, run};
 
 /// Where they begin.
 pub(crate) struct Thunks {
-    /// `extern "sysv64" fn(machine, code, base) -> status`.
+    /// `extern "C" fn(machine, code, base) -> status`.
     pub(crate) enter: usize,
-    /// `extern "sysv64" fn(machine, _, base) -> status`, over the lots in the head.
+    /// `extern "C" fn(machine, _, base) -> status`, over the lots in the head.
     pub(crate) batch: usize,
     /// Leaves for the interpreter at the cell in r10.
     pub(crate) bail: usize,

@@ -5,7 +5,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Native, Word, layout};
+use super::native::Native;
+use super::shape::Word;
+use super::{host, layout};
 use crate::batch::Lot;
 use crate::code::Signal;
 use crate::image::Image;
@@ -13,7 +15,7 @@ use crate::machine::{Machine, Saved};
 use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId};
 use crate::ops::flow;
 
-type Enter = unsafe extern "sysv64" fn(*mut Machine, *const u8, *mut u8) -> u64;
+type Enter = unsafe extern "C" fn(*mut Machine, *const u8, *mut u8) -> u64;
 
 /// What Rust code answers, in two registers.
 #[repr(C)]
@@ -22,9 +24,6 @@ pub(super) struct Answer {
     /// The cage's base to go on with, or the machine to leave with.
     at: *mut u8,
 }
-
-/// What lies on the host's stack when compiled code leaves inside of subprograms.
-const RETURN: usize = 8;
 
 impl Native {
     /// Runs from `entry` until it leaves. `None`: the interpreter goes on at the machine's `pc`.
@@ -37,7 +36,7 @@ impl Native {
         unsafe {
             let base = prepare(&mut *m, &mut *mem)?;
             (*m).gather_fuel();
-            let (status, image) = self.call(m, self.enter, entry, base);
+            let (status, image) = self.call(m, self.shape.enter, entry, base);
             self.left(&mut *m, &*mem, status, image)
         }
     }
@@ -65,7 +64,7 @@ impl Native {
             let range = lots.as_mut_ptr_range();
             (head.lot, head.end, head.context, head.entry, head.fuel) =
                 (range.start, range.end, context.base(), entry, fuel);
-            let (status, image) = self.call(m, self.batch, entry, base);
+            let (status, image) = self.call(m, self.shape.batch, entry, base);
             let Some(head) = (*mem).head() else { return Some((lots.len(), None)) };
             let done = head.lot.offset_from(range.start) as usize;
             if done == lots.len() {
@@ -159,7 +158,7 @@ impl Machine {
 ///
 /// # Safety
 /// Called by compiled code alone, which hands on the pointers that it was entered with.
-pub(super) unsafe extern "sysv64" fn miss(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
+pub(super) unsafe extern "C" fn miss(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
     // SAFETY: compiled code was entered with exclusive borrows, which it does not use while it calls.
     let (m, memory) = unsafe { (&mut *m, &mut *mem) };
     let word = Word::from_bits(word);
@@ -175,7 +174,7 @@ pub(super) unsafe extern "sysv64" fn miss(m: *mut Machine, mem: *mut Memory, wor
 ///
 /// # Safety
 /// As [`miss`].
-pub(super) unsafe extern "sysv64" fn open(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
+pub(super) unsafe extern "C" fn open(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
     // SAFETY: as in `miss`.
     let (m, memory) = unsafe { (&mut *m, &mut *mem) };
     m.find_frame(memory);
@@ -193,7 +192,7 @@ pub(super) unsafe extern "sysv64" fn open(m: *mut Machine, mem: *mut Memory, cel
 ///
 /// # Safety
 /// As [`miss`].
-pub(super) unsafe extern "sysv64" fn helper(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
+pub(super) unsafe extern "C" fn helper(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
     // SAFETY: the caller's promise, handed on.
     unsafe { call_out(m, mem, word as u32, |m, mem| flow::call_host(m, mem, (word >> 32) as u32)) }
 }
@@ -202,7 +201,7 @@ pub(super) unsafe extern "sysv64" fn helper(m: *mut Machine, mem: *mut Memory, w
 ///
 /// # Safety
 /// As [`miss`].
-pub(super) unsafe extern "sysv64" fn packet(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
+pub(super) unsafe extern "C" fn packet(m: *mut Machine, mem: *mut Memory, cell: u64) -> Answer {
     // SAFETY: the caller's promise, handed on.
     unsafe {
         (*m).image().fill_cells();
@@ -254,7 +253,7 @@ unsafe fn call_out(
 ///
 /// # Safety
 /// Called by compiled code alone, on its way out, with its stack as it is.
-pub(super) unsafe extern "sysv64" fn deopt(m: *mut Machine, mut sp: *const u64) {
+pub(super) unsafe extern "C" fn deopt(m: *mut Machine, mut sp: *const u64) {
     // SAFETY: compiled code is done with the machine; the image that it runs is kept by the run.
     let (m, image) = unsafe { (&mut *m, &*(*m).native_image) };
     let Some(native) = &image.native else { return };
@@ -264,21 +263,18 @@ pub(super) unsafe extern "sysv64" fn deopt(m: *mut Machine, mut sp: *const u64) 
     let mut depth = ((m.regs[10] >> 32) as usize).wrapping_sub(1) % MAX_FRAMES;
     let mut kept: [u64; 4] = std::array::from_fn(|i| m.regs[6 + i]);
     let mut innermost = None;
-    while sp.addr() + RETURN < m.native_sp.addr() && depth > 0 {
+    while sp.addr() + host::RETURN < m.native_sp.addr() && depth > 0 {
         // SAFETY: between the innermost return and `native_sp` lie only such frames, each as long as this image's call
         // sites make it.
-        let word = |n: usize| unsafe { sp.add(n).read() };
+        let word = |n: u8| unsafe { sp.add(n.into()).read() };
         let Some(site) = native.site((word(0) as usize).wrapping_sub(native.pages.start().addr())) else {
             return;
         };
-        let mut at = 1;
-        for (i, _) in kept.clone().iter().enumerate().rev().filter(|(i, _)| native.saves[*i]) {
-            kept[i] = word(at);
-            at += 1;
+        let frame = &native.shape.frame;
+        for (kept, at) in kept.iter_mut().zip(frame.saved) {
+            *kept = at.map_or(*kept, word);
         }
-        at += 1 + usize::from(native.padded());
-        let may_goto = if native.may_goto { word(at) as u32 } else { m.may_goto };
-        at += 2 * usize::from(native.may_goto);
+        let may_goto = frame.may_goto.map_or(m.may_goto, |at| word(at) as u32);
         depth -= 1;
         if innermost.is_none() {
             innermost = Some(site.target);
@@ -293,9 +289,9 @@ pub(super) unsafe extern "sysv64" fn deopt(m: *mut Machine, mut sp: *const u64) 
             may_goto,
         };
         // SAFETY: as above: the next frame's return follows.
-        sp = unsafe { sp.add(at) };
+        sp = unsafe { sp.add(frame.words.into()) };
     }
-    if !native.may_goto {
+    if native.shape.frame.may_goto.is_none() {
         m.may_goto = m.may_goto_limit;
     }
     // After a tail call, the only thing to bounce for here, it is the new program's.

@@ -1,0 +1,38 @@
+//! A compiled program of this machine, and what is known of its code.
+
+use super::pages::Pages;
+use super::shape::{NOWHERE, Output, Shape, Site, Source};
+use super::{NoNative, host};
+
+/// A compiled program. It belongs to the cells that it was made from, and lives no longer than they do.
+pub(crate) struct Native {
+    pub(super) pages: Pages,
+    pub(super) shape: Shape,
+}
+
+impl Native {
+    /// Compiles a program.
+    pub(crate) fn new(source: &Source<'_>) -> Result<Self, NoNative> {
+        let Output { code, shape } = host::compile(source);
+        let pages = Pages::new(&code).ok_or(NoNative::Memory)?;
+        Ok(Self { pages, shape })
+    }
+
+    /// The machine code.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.pages.bytes()
+    }
+
+    /// The code of the instruction that begins at a cell.
+    pub(crate) fn entry(&self, cell: usize) -> Option<*const u8> {
+        let offset = self.shape.entries.get(cell).copied().filter(|offset| *offset != NOWHERE)?;
+        Some(self.pages.start().wrapping_add(offset as usize))
+    }
+
+    /// The call that returns to an offset.
+    pub(super) fn site(&self, offset: usize) -> Option<Site> {
+        let sites = &self.shape.sites;
+        let i = sites.binary_search_by_key(&offset, |site| site.back as usize).ok()?;
+        Some(sites[i])
+    }
+}
