@@ -49,6 +49,7 @@ pub fn run(options: &Options) -> Result<Report, Error> {
     for file in &files {
         run.file(file, options.only.as_deref())?;
     }
+    run.report.peak_kib = run.skep.peak_kib();
     Ok(run.report)
 }
 

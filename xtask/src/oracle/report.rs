@@ -5,14 +5,33 @@ use std::fmt;
 
 use super::{Answer, Line, Said};
 
-/// Programs above this, in microseconds of the kernel's time, are held to at most twice that time.
-const SLOW_US: u64 = 10_000;
+/// Programs that take either verifier longer than this, in microseconds, are listed, and `skep` is held to at most twice the
+/// kernel's time for each.
+const LONG_US: u64 = 10_000;
 
 /// All sources.
 #[derive(Default)]
 pub struct Report {
     /// A file each.
     pub sources: Vec<Source>,
+    /// Most memory that `skep` had at a time, in KiB, if the system tells it.
+    pub peak_kib: Option<u64>,
+}
+
+/// A program that takes long.
+#[derive(Clone, Debug)]
+pub struct Long {
+    /// Its name.
+    pub name: String,
+    /// Microseconds: the kernel's, skep's.
+    pub time_us: (u64, u64),
+}
+
+impl Long {
+    /// How many times the kernel's time `skep` takes.
+    pub fn ratio(&self) -> f64 {
+        self.time_us.1 as f64 / self.time_us.0.max(1) as f64
+    }
 }
 
 /// Figures of one file.
@@ -42,6 +61,8 @@ pub struct Source {
     pub false_rejects: usize,
     /// Time of verification of all that were compared, in microseconds: the kernel's, skep's.
     pub time_us: (u64, u64),
+    /// Programs that take long.
+    pub long: Vec<Long>,
     /// A line for each difference.
     pub differences: Vec<String>,
 }
@@ -95,8 +116,8 @@ impl Source {
         if (errno == 0) == accepts {
             if insns.unwrap_or(0) == answer.insns { self.same_count += 1 } else { kinds.push("count") }
         }
-        if time_us > SLOW_US && answer.time_us > 2 * time_us {
-            kinds.push("slow");
+        if time_us.max(answer.time_us) > LONG_US {
+            self.long.push(Long { name: line.name.clone(), time_us: (time_us, answer.time_us) });
         }
         if !kinds.is_empty() {
             let tail = log.len().saturating_sub(2);
@@ -136,6 +157,7 @@ impl Source {
         self.false_rejects += other.false_rejects;
         self.time_us.0 += other.time_us.0;
         self.time_us.1 += other.time_us.1;
+        self.long.extend_from_slice(&other.long);
     }
 }
 
@@ -145,6 +167,17 @@ impl Report {
         let mut total = Source::new("all".into());
         self.sources.iter().for_each(|s| total.join(s));
         total
+    }
+
+    fn print_long(f: &mut fmt::Formatter<'_>, total: &Source) -> fmt::Result {
+        let mut long = total.long.clone();
+        long.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
+        writeln!(f, "{} programs above {} ms; kernel ms, skep ms, ratio:", long.len(), LONG_US / 1000)?;
+        for l in &long {
+            let (kernel, skep) = (l.time_us.0 as f64 / 1e3, l.time_us.1 as f64 / 1e3);
+            writeln!(f, "{kernel:>10.1}{skep:>10.1}{:>7.2}  {}", l.ratio(), l.name)?;
+        }
+        Ok(())
     }
 
     /// Whether every verdict was the same.
@@ -167,9 +200,10 @@ impl fmt::Display for Report {
                 writeln!(f, "{title}: {n:5} {why}")?;
             }
         }
+        Self::print_long(f, &total)?;
         writeln!(
             f,
-            "{:<16}{:>9}{:>11}{:>13}{:>9}{:>9}{:>8}{:>8}{:>8}{:>6}{:>6}{:>12}{:>10}",
+            "{:<16}{:>9}{:>11}{:>13}{:>9}{:>9}{:>8}{:>8}{:>8}{:>6}{:>6}{:>12}{:>10}{:>7}",
             "source",
             "programs",
             "no verdict",
@@ -182,12 +216,13 @@ impl fmt::Display for Report {
             "FA",
             "FR",
             "kernel ms",
-            "skep ms"
+            "skep ms",
+            "ratio"
         )?;
         for s in self.sources.iter().chain([&total]) {
             writeln!(
                 f,
-                "{:<16}{:>9}{:>11}{:>13}{:>9}{:>9}{:>8}{:>8}{:>8}{:>6}{:>6}{:>12.1}{:>10.1}",
+                "{:<16}{:>9}{:>11}{:>13}{:>9}{:>9}{:>8}{:>8}{:>8}{:>6}{:>6}{:>12.1}{:>10.1}{:>7.2}",
                 s.name,
                 s.programs,
                 Source::sum(&s.no_verdict),
@@ -201,8 +236,12 @@ impl fmt::Display for Report {
                 s.false_rejects,
                 s.time_us.0 as f64 / 1e3,
                 s.time_us.1 as f64 / 1e3,
+                s.time_us.1 as f64 / s.time_us.0.max(1) as f64,
             )?;
         }
-        Ok(())
+        match self.peak_kib {
+            Some(kib) => writeln!(f, "most memory of skep: {:.1} MiB", kib as f64 / 1024.0),
+            None => Ok(()),
+        }
     }
 }

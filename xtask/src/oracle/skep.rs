@@ -49,6 +49,13 @@ impl Skep {
         Ok(Self { child, to, from: BufReader::new(from) })
     }
 
+    /// Most memory that it has had at a time, in KiB: the high-water mark that Linux keeps of a process.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let mark = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+        mark.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
     /// Asks for a verdict.
     ///
     /// # Errors

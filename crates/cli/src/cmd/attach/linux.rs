@@ -7,7 +7,7 @@ use serde_json::json;
 use skep::backend::LoadOptions;
 use skep::kernel::attach::{Attached, Direction, Mode, Search, Target};
 use skep::kernel::{Kernel, Live};
-use skep::object::Spec;
+use skep::object::{Program, Spec};
 use skep_sys::signal::{HUP, INT, Signals, TERM};
 
 use super::{Args, DirectionArg, ModeArg, TargetArgs, watch};
@@ -59,8 +59,9 @@ pub(in crate::cmd) fn options(
     }
     if let Some(t) = prog_type {
         let t = run::parse_type(t)?;
-        let named = |name: &String| programs.is_empty() || programs.contains(name);
-        let chosen = spec.programs.iter().filter(|p| named(&p.name));
+        // A program of unknown type may come along because a prog array holds it: it has the type of those that call it.
+        let named = |p: &Program| programs.is_empty() || programs.contains(&p.name) || p.prog_type.is_none();
+        let chosen = spec.programs.iter().filter(|p| named(p));
         options.prog_types = chosen.map(|p| (p.name.clone(), t)).collect();
     }
     Ok(options)
