@@ -5,6 +5,9 @@
 //! world runs twice, with another clock, seed and task, and what the two runs disagree about is not compared. The CPU
 //! number is the same in both worlds, since the thread stays on one CPU.
 
+mod record;
+mod steps;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +17,8 @@ use skep_backend::{Backend, Error, LoadOptions, Loaded, Map};
 use skep_kernel::Kernel;
 use skep_object::Spec;
 use skep_runtime::{Clock, Task, World};
+
+pub use steps::{Meaning, Step, Traces, Tracing};
 
 /// The shortest packet that the kernel runs a program on.
 const ETH_HLEN: usize = 14;
@@ -157,13 +162,18 @@ impl Comparison {
         if same_verdict && same_bytes { Outcome::Same } else { Outcome::Different { user, kernel } }
     }
 
+    /// Asks both worlds the same: userspace, Linux.
+    fn both<T>(&mut self, ask: impl Fn(&mut dyn Loaded) -> Result<T, Error>) -> Result<[T; 2], Error> {
+        Ok([ask(self.user.as_mut())?, ask(self.kernel.as_mut())?])
+    }
+
     /// Compares all maps that can be walked, as sets.
     ///
     /// # Errors
     /// What a world says against reading one.
     pub fn maps(&mut self) -> Result<Vec<MapReport>, Error> {
         let mut reports = Vec::new();
-        for name in self.user.maps() {
+        for name in self.user.maps().into_iter().filter(|name| name != record::MAP) {
             let (Some(user), Some(kernel)) =
                 (entries(self.user.as_mut(), &name), entries(self.kernel.as_mut(), &name))
             else {

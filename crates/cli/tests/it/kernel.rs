@@ -22,9 +22,7 @@ fn every_example_does_the_same_in_both_worlds() {
     if !kernel() {
         return;
     }
-    let schema =
-        std::fs::read_to_string(root().join("docs/schema/skep.compare-1.schema.json")).expect("is there");
-    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let schema = compare_schema();
     for object in ["xdp_firewall", "l4_lb", "tc_marker", "socket_filter"] {
         let file = format!("examples/{object}.o");
         let json = skep(&["compare", &file, "--pcap", TRAFFIC, "--json"]).json();
@@ -52,6 +50,38 @@ fn a_difference_is_shown_with_the_packet_and_the_entry() {
     assert_eq!(json["agree"], json!(false));
     assert_eq!(json["maps"][0]["name"], json!("seen"));
     assert_eq!(json["maps"][0]["different"][0]["key"], json!("00000000"));
+    assert_eq!(json["steps"]["in_maps"], json!(true));
+    assert_eq!(json["steps"]["packet"], json!(1));
+}
+
+/// `tests/corpus/linux/upper_part.bpf` is a difference that stays (docs/differences.md).
+#[test]
+fn the_steps_of_the_first_packet_that_differs_are_shown_side_by_side() {
+    if !kernel() {
+        return;
+    }
+    let text = b"#! prog = sched_cls\nr6 = r1\nr7 = 5\nr0 = *(u16 *)(r6 + 18)\nif r0 == 0 goto out\nr0 = 2\nout:\nexit\n";
+    let ran = skep_with(&["compare", "-", "--pcap", TRAFFIC], text);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("the worlds part at step 3 of packet 1"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("r0 = *(u16 *)(r6 +18)"), "{}", ran.stdout);
+    let ran = skep_with(&["compare", "-", "--pcap", TRAFFIC, "--json"], text);
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let schema = compare_schema();
+    assert_eq!(violations(&schema, &json), Vec::<String>::new());
+    let traces = &json["steps"]["traces"];
+    assert_eq!(traces["parted"], json!(2));
+    let [user, kernel] = ["user", "kernel"].map(|world| &traces["steps"][2][world]);
+    assert_eq!((&user["value"], &user["slot"]), (&json!("0x0"), &json!(2)));
+    assert_ne!(kernel["value"], json!("0x0"));
+    // Linux, which found a number, goes another way.
+    assert_eq!(traces["steps"][4]["user"]["slot"], json!(5));
+    assert_eq!(traces["steps"][4]["kernel"]["slot"], json!(4));
+}
+
+fn compare_schema() -> Value {
+    let schema = std::fs::read_to_string(root().join("docs/schema/skep.compare-1.schema.json"));
+    serde_json::from_str(&schema.expect("is there")).expect("JSON")
 }
 
 #[test]

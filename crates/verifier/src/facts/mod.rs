@@ -53,6 +53,7 @@ pub struct Function {
 #[derive(Clone, Debug)]
 pub struct Facts {
     seen: Box<[bool]>,
+    live: Box<[u16]>,
     notes: Box<[Note]>,
     calls: Box<[Call]>,
     maps: Box<[Arc<MapShape>]>,
@@ -72,6 +73,7 @@ impl Facts {
         };
         Self {
             seen: env.aux.iter().map(|a| a.seen).collect(),
+            live: env.aux.iter().map(|a| a.live).collect(),
             notes: r.notes.into(),
             calls: r.calls.into(),
             maps: env.maps.clone().into(),
@@ -127,6 +129,12 @@ impl<'a> FactsAt<'a> {
     /// Whether any run can come here. Second halves of wide loads are never reached.
     pub fn reached(&self) -> bool {
         self.facts.seen.get(self.slot).copied().unwrap_or(false)
+    }
+
+    /// Registers that may still be read from here on, bit `n` for `rn`. All others hold nothing that matters. Before calls
+    /// of functions all five registers for arguments are taken to be read.
+    pub fn live(&self) -> u16 {
+        self.facts.live.get(self.slot).copied().unwrap_or(0)
     }
 
     /// Where a load, a store or an atomic operation goes: all its bytes are there, on every path.

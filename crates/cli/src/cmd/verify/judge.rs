@@ -34,7 +34,7 @@ impl Kernel {
     }
 
     /// What a program needs of them: nothing, mostly.
-    fn types(&self, program: &Program) -> Option<Arc<Btf>> {
+    pub(in crate::cmd) fn types(&self, program: &Program) -> Option<Arc<Btf>> {
         match self {
             Self::File(btf) => Some(Arc::clone(btf)),
             Self::Running => {

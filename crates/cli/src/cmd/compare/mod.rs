@@ -1,5 +1,7 @@
 //! `skep compare`: the same program on the same packets in userspace and in Linux, and the first packet that they
-//! disagree about, then the maps.
+//! disagree about, then the maps, and the steps of that packet in both worlds.
+
+mod traces;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use skep::capture::Reader;
 use skep::compare::{Comparison, Fate, MapReport, Outcome};
 
 use super::run;
+use super::verify::judge::Kernel;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::progress::Progress;
@@ -19,6 +22,9 @@ const EXAMPLES: &str = "\
 Examples:
   skep compare examples/xdp_firewall.o --pcap examples/traffic.pcapng
   skep compare prog.o --prog ingress --type tc --pcap traffic.pcap.zst --json
+
+Where they differ, the capture is replayed up to the first packet that shows it, with the program rewritten to write down
+its steps, and the steps of both worlds are shown side by side from where they part.
 
 Not compared: what helpers make of time, chance and the task (they are named); which entries an LRU map drops; packets
 shorter than an Ethernet header, which the kernel does not run programs on.
@@ -60,6 +66,8 @@ struct Findings {
     first: Option<(u64, Fate, Fate)>,
     different: u64,
     maps: Vec<MapReport>,
+    /// The steps of the packet at which the worlds part.
+    steps: Option<traces::Found>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
@@ -79,11 +87,27 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let mut found = Findings::default();
     feed(&args.pcap, &mut comparison, &mut found, out)?;
     found.maps = comparison.maps().map_err(|e| Failure::new(e.to_string()))?;
+    if !found.agree() {
+        let vmlinux = Kernel::Running.types(program);
+        let replay = traces::Replay {
+            text: &text,
+            program: &program.name,
+            options: &options,
+            pcap: &args.pcap,
+            vmlinux,
+        };
+        found.steps = replay.find(found.first.as_ref().map(|(n, ..)| *n), found.packets)?;
+    }
     let varying = &comparison.varying;
     if out.json {
-        out.object(&found.json(&program.name, prog_type, varying))?;
+        let mut report = found.json(&program.name, prog_type, varying);
+        report["steps"] = found.steps.as_ref().map(|s| s.json(&text)).into();
+        out.object(&report)?;
     } else {
         found.print(&program.name, prog_type, varying, out)?;
+        if let Some(steps) = &found.steps {
+            steps.print(&text, out)?;
+        }
     }
     Ok(if found.agree() { Verdict::Yes } else { Verdict::No })
 }
