@@ -151,11 +151,11 @@ impl Env<'_> {
             for (a, b) in old.regs.iter().zip(&mut new.regs) {
                 widen_one(a, b);
             }
-            for (a, b) in old.stack.iter().zip(&mut new.stack) {
-                if a.is_spilled() && b.is_spilled() {
-                    widen_one(&a.reg, &mut b.reg);
+            new.stack.each_spilled(Reg::is_scalar, |i, b| {
+                if let Some(a) = old.stack.get(i).filter(|a| a.is_spilled()) {
+                    widen_one(&a.reg, b);
                 }
-            }
+            });
         }
     }
 }

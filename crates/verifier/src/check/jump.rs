@@ -95,27 +95,22 @@ fn collect(aux: &[Aux], state: &mut State, id: u32, links: &mut Links, count: &m
     for f in (0..=state.cur()).rev() {
         let frame = &state.frames[f];
         let hits = |r: &Reg| r.is_scalar() && r.link() == id;
-        if !frame.regs.iter().any(hits) && !frame.stack.iter().any(|s| s.is_spilled() && hits(&s.reg)) {
+        if !frame.regs.iter().any(hits) && !frame.stack.spilled().any(|(_, s)| hits(&s.reg)) {
             continue;
         }
         let live = aux[state.insn_of(f)].live;
         let frame = state.frame_mut(f);
-        let regs = frame.regs.iter_mut().take(FP).enumerate().filter(|(i, _)| live >> i & 1 == 1);
-        let regs = regs.map(|(i, r)| (i, false, r));
-        let slots = frame
-            .stack
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, s)| s.is_spilled())
-            .map(|(i, s)| (i, true, &mut s.reg));
-        for (i, is_slot, r) in regs.chain(slots).filter(|(_, _, r)| hits(r)) {
+        let mut one = |i: usize, is_slot: bool, r: &mut Reg| {
             if *count < links.len() {
                 links[*count] = Some(LinkedSite { frame: f as u8, index: i as u8, is_slot });
                 *count += 1;
             } else {
                 r.id = 0;
             }
-        }
+        };
+        let regs = frame.regs.iter_mut().take(FP).enumerate().filter(|(i, _)| live >> i & 1 == 1);
+        regs.filter(|(_, r)| hits(r)).for_each(|(i, r)| one(i, false, r));
+        frame.stack.each_spilled(hits, |i, r| one(i, true, r));
     }
 }
 

@@ -135,7 +135,7 @@ impl Env<'_> {
                     w.regs[f] |= 1 << i;
                 }
             }
-            for (i, s) in frame.stack.iter().enumerate() {
+            for (i, s) in frame.stack.written() {
                 if s.is_spilled_scalar() && s.reg.precise {
                     w.slots[f] |= 1 << i;
                 }
@@ -164,11 +164,11 @@ impl Env<'_> {
             if last == usize::MAX {
                 return self.reached_entry(at, start, &mut w).map(|c| c || changed);
             }
-            let history: Vec<PathStep> = match at {
-                None => start.history.clone(),
-                Some(id) => self.saved(id).state.history.clone(),
+            let history = match at {
+                None => &start.history,
+                Some(id) => &self.saved(id).state.history,
             };
-            match self.walk_segment(&history, first, last, &mut subseq, &mut skip, &mut w) {
+            match self.walk_segment(history, first, last, &mut subseq, &mut skip, &mut w) {
                 Ok(true) => return Ok(changed),
                 Ok(false) => {}
                 Err(Lost::Everything) => {
@@ -285,9 +285,9 @@ impl Env<'_> {
                 if w.slots[f] >> i & 1 == 0 {
                     continue;
                 }
-                match frame.stack.get_mut(i) {
+                match frame.stack.get(i) {
                     Some(s) if s.is_spilled_scalar() && !s.reg.precise => {
-                        s.reg.precise = true;
+                        frame.stack[i].reg.precise = true;
                         changed = true;
                     }
                     _ => w.slots[f] &= !(1 << i),

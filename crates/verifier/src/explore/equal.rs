@@ -162,7 +162,12 @@ fn frame_safe(old: &Frame, new: &Frame, live: u16, ids: &mut IdMap, how: Exact, 
             return false;
         }
     }
-    old.stack.iter().enumerate().all(|(i, s)| slot_safe(s, new.stack.get(i), ids, how, uninit))
+    let same = |i: usize| old.stack.shares(&new.stack, i);
+    let mut safe = |i: usize, s: &Slot| same(i) || slot_safe(s, new.stack.get(i), ids, how, uninit);
+    match how {
+        Exact::Yes => old.stack.iter().enumerate().all(|(i, s)| safe(i, s)),
+        _ => old.stack.written().all(|(i, s)| safe(i, s)),
+    }
 }
 
 fn holds_safe(old: &Holds, new: &Holds, ids: &mut IdMap) -> bool {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::equal::{Comparer, Exact, IdMap, may_loop};
 use crate::env::{Env, Saved};
 use crate::refusal::{Step, errno};
-use crate::state::{Byte, FP, Kind, Reg, State, StateId};
+use crate::state::{FP, Kind, Reg, State, StateId};
 use crate::task;
 
 /// What to do at a prune point.
@@ -196,7 +196,7 @@ impl Env<'_> {
         };
         for f in &self.cur.frames {
             f.regs.iter().for_each(&mut count);
-            f.stack.iter().filter(|s| s.is_spilled()).for_each(|s| count(&s.reg));
+            f.stack.spilled().for_each(|(_, s)| count(&s.reg));
         }
         let lone = |id: u32| ids.iter().any(|(i, n)| *i == id && *n == 1);
         self.cur.each_reg(
@@ -238,12 +238,7 @@ impl Env<'_> {
                     *r = Reg::NOT_INIT;
                 }
             }
-            for (i, s) in frame.stack.iter_mut().enumerate() {
-                if alive[f] >> i & 1 == 0 {
-                    s.reg = Reg::NOT_INIT;
-                    s.bytes = [Byte::Invalid; 8];
-                }
-            }
+            frame.stack.retain(alive[f]);
         }
     }
 }

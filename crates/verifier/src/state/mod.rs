@@ -1,6 +1,7 @@
 //! The abstract state of a program at one instruction: frames, references, locks.
 //!
-//! Frames are shared between states and copied when written, since most of a state survives a branch.
+//! Frames, and pieces of their stacks, are shared between states and copied when written, since most of a state survives a
+//! branch.
 
 mod reg;
 mod stack;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 
 pub(crate) use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, AT_PKT_END, BEYOND_PKT_END};
 pub(crate) use reg::{Flags, Kind, Reg};
-pub(crate) use stack::{Byte, Slot};
+pub(crate) use stack::{Byte, Slot, Stack};
 
 /// Number of registers that a frame has.
 pub(crate) const REGS: usize = skep_isa::Reg::COUNT;
@@ -20,7 +21,7 @@ pub(crate) const FP: usize = 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) regs: [Reg; REGS],
-    pub(crate) stack: Vec<Slot>,
+    pub(crate) stack: Stack,
     /// Call instruction that made it; `usize::MAX` for the entry.
     pub(crate) callsite: usize,
     pub(crate) frameno: u32,
@@ -43,7 +44,7 @@ impl Frame {
         regs[FP] = Reg { aux: frameno, ..Reg::pointer(Kind::Stack, Flags::NONE) };
         Self {
             regs,
-            stack: Vec::new(),
+            stack: Stack::default(),
             callsite,
             frameno,
             subprog,
@@ -57,10 +58,7 @@ impl Frame {
 
     /// Makes room for the byte at `-depth`.
     pub(crate) fn grow(&mut self, depth: usize) {
-        let slots = depth.div_ceil(8);
-        if slots > self.stack.len() {
-            self.stack.resize(slots, Slot::default());
-        }
+        self.stack.grow(depth.div_ceil(8));
     }
 
     /// Bytes of stack that have been touched.
@@ -200,18 +198,14 @@ impl State {
     /// finds none are left shared.
     pub(crate) fn each_reg(&mut self, pick: impl Fn(&Reg) -> bool, mut f: impl FnMut(&mut Reg)) {
         for frame in &mut self.frames {
-            let hit =
-                frame.regs.iter().any(&pick) || frame.stack.iter().any(|s| s.is_spilled() && pick(&s.reg));
-            if !hit {
+            if !frame.regs.iter().any(&pick) && !frame.stack.spilled().any(|(_, s)| pick(&s.reg)) {
                 continue;
             }
             let frame = Rc::make_mut(frame);
             for r in frame.regs.iter_mut().filter(|r| pick(r)) {
                 f(r);
             }
-            for s in frame.stack.iter_mut().filter(|s| s.is_spilled() && pick(&s.reg)) {
-                f(&mut s.reg);
-            }
+            frame.stack.each_spilled(&pick, |_, r| f(r));
         }
     }
 
