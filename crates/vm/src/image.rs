@@ -11,7 +11,7 @@ use skep_isa::{Endian, Insn, ValidateError};
 use crate::build::{self, Plan};
 use crate::code::{Cells, Code};
 use crate::host::Imports;
-use crate::jit::{Native, NoNative};
+use crate::jit::{Arch, Foreign, Native, NoNative, Source};
 use crate::memory::RegionId;
 use crate::proof::{Binding, Unbound};
 
@@ -31,8 +31,8 @@ pub enum Engine {
     /// The checked interpreter, on every machine.
     #[default]
     Interpreter,
-    /// Native code with the interpreter's checks. Unix on x86-64 has it; elsewhere [`Image::new`] says that it has
-    /// not ([`ImageError::no_jit`]).
+    /// Native code with the interpreter's checks. Unix on x86-64 and AArch64 has it; elsewhere [`Image::new`] says that it
+    /// has not ([`ImageError::no_jit`]).
     Jit,
 }
 
@@ -49,6 +49,9 @@ pub struct Options {
     pub arena: Option<RegionId>,
     /// What runs it.
     pub engine: Engine,
+    /// Make machine code for this machine, to be looked at ([`Image::machine_code`]). The interpreter then runs the image,
+    /// whatever [`Options::engine`] says.
+    pub arch: Option<Arch>,
     /// Show every instruction to [`Host::observe`](crate::Host::observe) before it runs. Such an image is always
     /// interpreted, and what it takes from the budget is up to three times as much.
     pub observe: bool,
@@ -129,6 +132,8 @@ pub struct Image {
     plan: Plan,
     /// The same as machine code, which is about these very cells.
     pub(crate) native: Option<Native>,
+    /// Machine code of another machine.
+    foreign: Option<Foreign>,
     /// What r1 has to be at entry, where checks of the context were left out.
     context: Option<u64>,
     proved: bool,
@@ -194,17 +199,25 @@ impl Image {
         let plan = Plan::new(insns, &ops, imports, options)?;
         let cells = Cells::new(plan.cells);
         let native = match options.engine {
-            _ if options.observe => None,
+            _ if options.observe || options.arch.is_some() => None,
             Engine::Interpreter => None,
             Engine::Jit => Some(
                 build::native(&plan, &ops, imports, binding)
                     .map_err(|why| ImageError(ErrorKind::Native(why)))?,
             ),
         };
+        let foreign = match options.arch.filter(|_| !options.observe) {
+            Some(arch) => Some(
+                Foreign::new(&Source { plan: &plan, ops: &ops, imports, binding }, arch)
+                    .ok_or(ImageError(ErrorKind::Native(NoNative::TooLong)))?,
+            ),
+            None => None,
+        };
         let context = binding.and_then(|b| b.context).map(|(region, _)| region.base());
-        let proved = binding.is_some() && native.is_some();
-        let batch = binding.filter(|_| proved).and_then(Binding::batch);
-        let image = Self { cells, plan, native, context, proved, batch, name: options.name.as_str().into() };
+        let proved = binding.is_some() && (native.is_some() || foreign.is_some());
+        let batch = binding.filter(|_| native.is_some()).and_then(Binding::batch);
+        let image =
+            Self { cells, plan, native, foreign, context, proved, batch, name: options.name.as_str().into() };
         if image.native.is_none() {
             image.cells.fill_with(|| build::emit(&image.plan, &ops));
         }
@@ -228,8 +241,10 @@ impl Image {
 
     /// The slots of instructions and where in [`Image::machine_code`] their code begins, in order.
     pub fn native_offsets(&self) -> Vec<(usize, usize)> {
-        let Some(native) = &self.native else { return Vec::new() };
-        let offset = |cell| Some(native.entry(cell)?.addr() - native.bytes().as_ptr().addr());
+        let offset = |cell| match (&self.native, &self.foreign) {
+            (Some(native), _) => Some(native.entry(cell)?.addr() - native.bytes().as_ptr().addr()),
+            (None, foreign) => foreign.as_ref()?.offset(cell),
+        };
         let begins = self.plan.decode().into_iter().map(|(slot, _)| slot);
         begins.filter_map(|slot| Some((slot, offset(self.plan.cell_of[slot] as usize)?))).collect()
     }
@@ -251,7 +266,7 @@ impl Image {
 
     /// The machine code, if it was compiled: entry and exit sequences, then the program.
     pub fn machine_code(&self) -> Option<&[u8]> {
-        self.native.as_ref().map(Native::bytes)
+        self.native.as_ref().map(Native::bytes).or_else(|| self.foreign.as_ref().map(Foreign::bytes))
     }
 
     /// Makes the cells, if compiled code has done without so far.

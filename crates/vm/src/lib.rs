@@ -25,14 +25,18 @@
 
 mod batch;
 mod build;
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod cage;
-#[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+#[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
 #[path = "cage_none.rs"]
 mod cage;
 pub mod classic;
 mod code;
 mod gate;
+#[cfg_attr(
+    not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),
+    allow(dead_code, reason = "partly of use only where compiled code runs")
+)]
 mod head;
 mod host;
 mod image;
@@ -47,6 +51,7 @@ mod trap;
 pub use batch::Lot;
 pub use host::{Frame, Host, Imports, Plain, Step, Stop};
 pub use image::{Engine, Image, ImageError, Missing, Options};
+pub use jit::{Arch, words};
 pub use machine::Machine;
 pub use memory::{
     FRAME_BYTES, MAX_FRAMES, Memory, MemoryError, PACKET_BASE, Protection, RegionId, function_address,

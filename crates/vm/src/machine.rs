@@ -15,6 +15,7 @@ use crate::batch::Lot;
 use crate::code::{CHUNK, Code, Signal};
 use crate::host::{Frame, Host, Stop};
 use crate::image::Image;
+use crate::jit::{CALL_COUNT, CALLS};
 use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId, function_slot};
 use crate::trap::{Place, Trap, TrapKind};
 
@@ -60,6 +61,8 @@ pub struct Machine {
     pub(crate) native_sp: *mut u8,
     /// The image whose code runs, or is interrupted by a call of the embedder.
     pub(crate) native_image: *const Image,
+    /// What compiled code calls.
+    pub(crate) calls: [*const (); CALL_COUNT],
     pub(crate) frames: [Saved; MAX_FRAMES],
     pub(crate) host: Option<*mut (dyn Host + 'static)>,
     stop: Option<Stop>,
@@ -122,6 +125,7 @@ impl Machine {
             base_top: 0,
             native_sp: std::ptr::null_mut(),
             native_image: std::ptr::null(),
+            calls: CALLS,
             frames: [saved; MAX_FRAMES],
             host: None,
             stop: None,
@@ -197,7 +201,7 @@ impl Machine {
 
     /// Runs compiled code over packets until one of them needs the interpreter, or a helper to end it, and then runs
     /// that one to its end: how many were through before, and how that one ended. `None` if there is no cage.
-    #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
     pub(crate) fn enter_batch(
         &mut self,
         image: &Image,
@@ -224,7 +228,7 @@ impl Machine {
     }
 
     /// Machines without compiled code.
-    #[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
     pub(crate) fn enter_batch(
         &mut self,
         _: &Image,
@@ -314,7 +318,7 @@ impl Machine {
     }
 
     /// Puts all of the budget into one number, as compiled code counts it. Whether any is left.
-    #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
     pub(crate) fn gather_fuel(&mut self) -> bool {
         (self.fuel, self.reserve) = (self.fuel + self.reserve, 0);
         self.fuel >= 0

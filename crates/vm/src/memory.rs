@@ -199,7 +199,7 @@ impl Memory {
 
     /// The cage's base, if everything lies in it and compiled code may run.
     #[cfg_attr(
-        not(all(target_arch = "x86_64", unix, not(skep_portable))),
+        not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),
         expect(dead_code, reason = "asked by compiled code")
     )]
     pub(crate) fn cage_base(&self) -> Option<*mut u8> {

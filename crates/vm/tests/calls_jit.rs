@@ -1,5 +1,5 @@
 //! Calls of every sort in compiled code.
-#![cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#![cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 
 use skep_vm::Engine;
 

@@ -25,11 +25,23 @@ pub(crate) const BASE_TOP: i32 = field(offset_of!(Machine, base_top));
 pub(crate) const NATIVE_SP: i32 = field(offset_of!(Machine, native_sp));
 pub(crate) const FUEL: i32 = field(offset_of!(Machine, fuel));
 
+/// A function in the machine's table.
+const fn call(n: usize) -> i32 {
+    field(offset_of!(Machine, calls) + n * size_of::<*const ()>())
+}
+
+pub(crate) const CALL_MISS: i32 = call(0);
+pub(crate) const CALL_OPEN: i32 = call(1);
+pub(crate) const CALL_HELPER: i32 = call(2);
+pub(crate) const CALL_PACKET: i32 = call(3);
+pub(crate) const CALL_DEOPT: i32 = call(4);
+
 /// A field of the head, from the cage's base.
 const fn head(offset: usize) -> i32 {
     offset as i32 - HEAD as i32
 }
 
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AArch64 has a register for it"))]
 pub(crate) const MACHINE: i32 = head(offset_of!(Head, machine));
 pub(crate) const MEMORY: i32 = head(offset_of!(Head, memory));
 pub(crate) const FRAME_STEP: i32 = head(offset_of!(Head, frame_step));

@@ -5,48 +5,71 @@
 //! trap, calls through a register, big-endian atomics, the last exit. One pass, one template an instruction, registers
 //! mapped one to one.
 //!
-//! Only Unix on x86-64 has it. Elsewhere, and under `--cfg skep_portable`, [`Native`] has no values, and asking for
-//! one is an error that says so. Where a verifier has proved that
+//! Unix on x86-64 and all(target_arch = "aarch64", unix, not(skep_portable))rch64 runs it. Elsewhere, and under `--cfg skep_portable`, [`Native`] has no values, and asking
+//! for one is an error that says so. The compiler for all(target_arch = "aarch64", unix, not(skep_portable))rch64 works on every machine, so that its code can be looked at and
+//! its encodings tested anywhere. Where a verifier has proved that
 //! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 
+mod a64;
+mod foreign;
+#[cfg_attr(
+    not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),
+    allow(dead_code, reason = "partly of use only where compiled code runs")
+)]
 mod layout;
+#[cfg_attr(
+    not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),
+    allow(dead_code, reason = "partly of use only where compiled code runs")
+)]
 mod shape;
 
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod native;
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod pages;
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod run;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 mod x86;
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 pub(crate) use native::Native;
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
+pub(crate) use run::CALLS;
+
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+use a64 as host;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 use x86 as host;
 
-#[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+#[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
 mod none;
-#[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
-pub(crate) use none::Native;
+#[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
+pub(crate) use none::{CALLS, Native};
 
+pub(crate) use foreign::Foreign;
+pub use foreign::{Arch, words};
 pub(crate) use shape::Source;
+
+/// How many functions of Rust compiled code calls.
+pub(crate) const CALL_COUNT: usize = 5;
 
 /// Why there is no native code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoNative {
     /// There is no compiler for this machine, or it is closed out of the build.
     #[cfg_attr(
-        all(target_arch = "x86_64", unix, not(skep_portable)),
+        all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)),
         expect(dead_code, reason = "said on other machines")
     )]
     Machine,
     /// The system gives no memory that may be run.
     #[cfg_attr(
-        not(all(target_arch = "x86_64", unix, not(skep_portable))),
+        not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),
         expect(dead_code, reason = "said where there is a compiler")
     )]
     Memory,
+    /// The code would be longer than its jumps reach.
+    TooLong,
 }
 
 impl std::fmt::Display for NoNative {
@@ -54,6 +77,7 @@ impl std::fmt::Display for NoNative {
         f.write_str(match self {
             Self::Machine => "there is no jit for this machine, the interpreter serves",
             Self::Memory => "the system gives no memory for machine code, the interpreter serves",
+            Self::TooLong => "the program is too long for the jit, the interpreter serves",
         })
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Native {
 impl Native {
     /// Compiles a program.
     pub(crate) fn new(source: &Source<'_>) -> Result<Self, NoNative> {
-        let Output { code, shape } = host::compile(source);
+        let Output { code, shape } = host::compile_here(source).ok_or(NoNative::TooLong)?;
         let pages = Pages::new(&code).ok_or(NoNative::Memory)?;
         Ok(Self { pages, shape })
     }

@@ -6,6 +6,9 @@ use crate::code::Signal;
 use crate::machine::Machine;
 use crate::memory::Memory;
 
+/// Nothing is called.
+pub(crate) const CALLS: [*const (); super::CALL_COUNT] = [std::ptr::null(); super::CALL_COUNT];
+
 /// No native code.
 pub(crate) enum Native {}
 

@@ -42,6 +42,7 @@ impl Pages {
             let start = pages.start();
             libc::mprotect(start.cast(), body, libc::PROT_READ | libc::PROT_WRITE) == 0 && {
                 std::ptr::copy_nonoverlapping(code.as_ptr(), start, code.len());
+                meet(start, code.len());
                 libc::mprotect(start.cast(), body, libc::PROT_READ | libc::PROT_EXEC) == 0
             }
         };
@@ -58,6 +59,37 @@ impl Pages {
         // SAFETY: `len` bytes from `start` are readable from `new` to `drop`, and never written in between.
         unsafe { std::slice::from_raw_parts(self.start(), self.len) }
     }
+}
+
+/// Makes the instructions that processors fetch be the bytes that were written: on AArch64 they have caches of their own
+/// (Arm ARM, B2.4.4).
+///
+/// # Safety
+/// The bytes are mapped and readable.
+unsafe fn meet(start: *const u8, len: usize) {
+    #[cfg(target_arch = "aarch64")]
+    {
+        use std::arch::asm;
+        let types: usize;
+        // SAFETY: reads a register that every process may read.
+        unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack, preserves_flags)) };
+        // Lines are so many words of four bytes, as a power of two.
+        let (data, fetched) = (4usize << (types >> 16 & 15), 4usize << (types & 15));
+        let end = start.addr() + len;
+        // SAFETY: writing lines back and forgetting fetched ones changes no memory; the lines hold mapped bytes.
+        unsafe {
+            for line in (start.addr() & !(data - 1)..end).step_by(data) {
+                asm!("dc cvau, {}", in(reg) line, options(nostack, preserves_flags));
+            }
+            asm!("dsb ish", options(nostack, preserves_flags));
+            for line in (start.addr() & !(fetched - 1)..end).step_by(fetched) {
+                asm!("ic ivau, {}", in(reg) line, options(nostack, preserves_flags));
+            }
+            asm!("dsb ish", "isb", options(nostack, preserves_flags));
+        }
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    let _ = (start, len);
 }
 
 impl Drop for Pages {

@@ -17,6 +17,10 @@ use crate::ops::flow;
 
 type Enter = unsafe extern "C" fn(*mut Machine, *const u8, *mut u8) -> u64;
 
+/// What compiled code finds in the machine, in the order of [`layout`].
+pub(crate) const CALLS: [*const (); super::CALL_COUNT] =
+    [miss as *const (), open as *const (), helper as *const (), packet as *const (), deopt as *const ()];
+
 /// What Rust code answers, in two registers.
 #[repr(C)]
 pub(super) struct Answer {

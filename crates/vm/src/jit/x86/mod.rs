@@ -8,7 +8,10 @@ mod encode;
 mod tests;
 mod thunks;
 
-pub(crate) use compile::compile;
+/// Compiles a program for this process.
+pub(crate) fn compile_here(source: &super::Source<'_>) -> Option<super::shape::Output> {
+    Some(compile::compile(source))
+}
 
 /// Bytes that the innermost return takes on the stack.
 pub(crate) const RETURN: usize = 8;

@@ -1,0 +1,38 @@
+//! The compiler for AArch64.
+//!
+//! It runs on every machine: what it makes is a function of the program and of [`Options`] alone, with all that depends on a
+//! process reached through the machine that runs ([`CALLS`](crate::jit::CALLS)) or listed to be filled in.
+
+mod access;
+mod alu;
+mod asm;
+mod compile;
+mod encode;
+mod text;
+mod thunks;
+
+pub(crate) use compile::{Options, compile};
+pub(crate) use text::text;
+
+/// Bytes that the innermost return takes on the stack.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) const RETURN: usize = 16;
+
+/// Compiles a program for this process.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) fn compile_here(source: &super::Source<'_>) -> Option<super::shape::Output> {
+    let options = Options { lse: std::arch::is_aarch64_feature_detected!("lse") };
+    let (mut output, relocs) = compile(source, options)?;
+    for reloc in relocs {
+        let address = source.imports.plain(reloc.index)? as usize as u64;
+        for quarter in 0..4 {
+            let at = reloc.at as usize + 4 * quarter;
+            let imm = u32::from((address >> (16 * quarter)) as u16) << 5;
+            let word = output.code.get_mut(at..at + 4)?;
+            for (byte, bits) in word.iter_mut().zip(imm.to_le_bytes()) {
+                *byte |= bits;
+            }
+        }
+    }
+    Some(output)
+}
