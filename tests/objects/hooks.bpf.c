@@ -226,9 +226,24 @@ SEC("?fmod_ret/bpf_modify_return_test") int on_result(u64 *ctx)
 	return 0;
 }
 
+SEC("?fexit/vfs_read") int on_exit(u64 *ctx)
+{
+	return 0;
+}
+
+SEC("?kprobe.session/vfs_rea*") int on_kprobe_session(void *ctx)
+{
+	return 0;
+}
+
 SEC("?lsm/file_open") int on_lsm(u64 *ctx)
 {
 	return 0;
+}
+
+SEC("?lsm_cgroup/socket_bind") int on_lsm_cgroup(u64 *ctx)
+{
+	return 1;
 }
 
 char _license[] SEC("license") = "GPL";

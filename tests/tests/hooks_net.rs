@@ -262,6 +262,24 @@ fn take_turns(kernel: &Kernel, mode: Mode, without_link: bool) -> [u64; 5] {
     [sent.into_inner(), net.seen(DROP), net.seen(DROP_TOO), net.seen(COME), swaps]
 }
 
+/// What another process put into a link is not overwritten unseen.
+#[test]
+fn a_replacement_names_what_it_replaces() {
+    let Some(kernel) = lab::kernel() else { return };
+    in_netns(|| {
+        let net = Net::new(&kernel, &["drop", "drop_too"]);
+        let mut held = net.attach("drop", &on("v0"));
+        let [drop, drop_too] = ["drop", "drop_too"].map(|p| net.live.program(p).unwrap());
+        skep_sys::link::update(held.link_fd().unwrap(), drop_too, None).unwrap();
+        let e = held.replace(drop).unwrap_err();
+        assert!(e.hint().is_some_and(|h| h.contains("in the meantime")), "{e} {:?}", e.hint());
+        skep_sys::link::update(held.link_fd().unwrap(), drop, None).unwrap();
+        held.replace(drop_too).unwrap();
+        held.replace(drop).unwrap();
+        held.detach().unwrap();
+    });
+}
+
 #[test]
 fn a_filter_can_be_replaced_too() {
     let Some(kernel) = lab::kernel() else { return };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use skep::backend::{ErrorKind, LoadOptions, Loaded};
+use skep::backend::{ErrorKind, LoadOptions, Loaded, TargetProg};
 use skep::kernel::attach::{Attached, Target};
 use skep::kernel::{Kernel, Live};
 use skep_object::Spec;
@@ -352,7 +352,10 @@ fn what_the_kernel_lacks_is_named() {
         ("on_syscall", "kprobes"),
         ("on_function", "trace_fentry"),
         ("on_result", "modify_return"),
+        ("on_exit", "trace_fexit"),
+        ("on_kprobe_session", "functions"),
         ("on_lsm", "lsm_mac"),
+        ("on_lsm_cgroup", "lsm_cgroup"),
     ] {
         let attached = load(&[prog]).and_then(|live| live.attach(prog, &Target::default()).map(drop));
         match attached {
@@ -364,4 +367,49 @@ fn what_the_kernel_lacks_is_named() {
             }
         }
     }
+}
+
+/// Programs for a function of another program: loaded, attached and in effect where the kernel has that, and told by name where
+/// it has not.
+#[test]
+fn functions_of_programs_are_replaced_and_watched() {
+    let kernel = Kernel::new();
+    if let Some(why) = kernel.refusal() {
+        println!("skipped: {why}");
+        return;
+    }
+    let bytes = std::fs::read(root().join("tests/objects/extends.o")).unwrap();
+    let spec = Spec::from_elf(&bytes).unwrap();
+    let base = kernel.load(&spec, &LoadOptions::default()).unwrap();
+    let id = skep_sys::info::prog(base.program("base").unwrap()).unwrap().id;
+    let load = |spec: &Spec, prog: &str, target: Option<TargetProg>| {
+        let target_progs = target.map(|t| (prog.to_owned(), t)).into_iter().collect();
+        let programs = vec![prog.to_owned()];
+        kernel.load(spec, &LoadOptions { programs, target_progs, ..LoadOptions::default() })
+    };
+    for (prog, kind) in [("stand_in", "ext"), ("before", "trace_fentry"), ("after", "trace_fexit")] {
+        let loaded = load(&spec, prog, Some(TargetProg::Id(id)));
+        match loaded.and_then(|live| live.attach(prog, &Target::default()).map(drop)) {
+            Ok(()) => println!("{prog}: attached"),
+            Err(e) => {
+                println!("{prog}: {e} / {}", e.hint().unwrap_or(""));
+                assert!(
+                    e.to_string().contains(&format!("can't be loaded as {kind}"))
+                        || e.to_string().contains(kind),
+                    "{e}"
+                );
+                assert!(e.hint().is_some(), "{prog}: {e}");
+            }
+        }
+    }
+    let e = load(&spec, "stand_in", None).unwrap_err();
+    assert!(e.hint().is_some_and(|h| h.contains("--target-prog")), "{e}");
+    let mut other = spec.clone();
+    let named = other.programs.iter_mut().find(|p| p.name == "stand_in").unwrap();
+    named.attach_to = Some("undecided".into());
+    let e = load(&other, "stand_in", Some(TargetProg::Id(id))).unwrap_err();
+    assert!(e.to_string().contains("has no function `undecided`"), "{e}");
+    assert!(e.hint().is_some_and(|h| h.contains("decide")), "{e}");
+    let e = load(&spec, "stand_in", Some(TargetProg::Pinned("/sys/fs/bpf/skep-none".into()))).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
 }

@@ -4,6 +4,8 @@
 pub mod kconfig;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use skep_abi::ProgType;
 use skep_object::{MapSpec, Spec};
@@ -15,6 +17,20 @@ pub struct LoadOptions {
     pub programs: Vec<String>,
     /// Types for programs whose section name does not tell, by program name.
     pub prog_types: BTreeMap<String, ProgType>,
+    /// Programs of Linux that programs are made for, by program name: whose function a `freplace` program replaces, or an
+    /// `fentry` or `fexit` program watches. The function is named by [`Program::attach_to`].
+    ///
+    /// [`Program::attach_to`]: skep_object::Program::attach_to
+    pub target_progs: BTreeMap<String, TargetProg>,
+}
+
+/// A program that Linux has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetProg {
+    /// Its id.
+    Id(u32),
+    /// Where it is pinned.
+    Pinned(PathBuf),
 }
 
 /// Why something could not be done. Opaque: ask it.
@@ -166,7 +182,24 @@ pub trait Map {
     fn delete(&mut self, key: &[u8]) -> Result<(), Error>;
     /// The key after this one; the first if none is given or the given one is gone.
     fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>, Error>;
+    /// Gives every entry to `visit`, key and value, until it breaks. Values that can't be read are passed over, and entries
+    /// that programs put in or take out meanwhile may be missed or come twice.
+    fn walk(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
+        let mut key = self.next_key(None)?;
+        while let Some(k) = key {
+            if let Ok(Some(value)) = self.lookup(&k)
+                && visit(&k, &value).is_break()
+            {
+                break;
+            }
+            key = self.next_key(Some(&k))?;
+        }
+        Ok(())
+    }
 }
+
+/// Takes the entries of [`Map::walk`].
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// What a program is run on.
 #[derive(Clone, Debug, Default)]

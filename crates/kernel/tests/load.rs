@@ -178,7 +178,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("workout_v4", ""),
     ("big_endian", "the other byte order"),
     ("core_fields", "invalid mem access 'scalar' (EACCES)"),
-    ("data", "map `.bss.huge`: a array map can't be made: argument list too long (E2BIG)"),
+    ("data", "map `.bss.huge` (array) can't be made: argument list too long (E2BIG)"),
     ("link_main", "needs `counts`, which this kernel does not have"),
     ("unknown_section", "has no type"),
 ];

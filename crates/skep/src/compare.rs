@@ -9,6 +9,7 @@ mod record;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -255,16 +256,11 @@ fn entries(world: &mut dyn Loaded, name: &str) -> Option<Entries> {
         return None;
     }
     let mut out = Entries::new();
-    let mut key = map.next_key(None).ok()?;
-    while let Some(k) = key {
-        if let Ok(Some(value)) = map.lookup(&k) {
-            out.insert(k.clone(), value);
-        }
-        if out.len() >= ENTRIES {
-            break;
-        }
-        key = map.next_key(Some(&k)).ok()?;
-    }
+    let mut visit = |key: &[u8], value: &[u8]| {
+        out.insert(key.to_vec(), value.to_vec());
+        if out.len() >= ENTRIES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    map.walk(&mut visit).ok()?;
     Some(out)
 }
 

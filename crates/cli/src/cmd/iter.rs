@@ -63,6 +63,7 @@ mod linux {
 
     use serde_json::json;
     use skep::abi::AttachType;
+    use skep::backend::LoadOptions;
     use skep::kernel::Kernel;
     use skep::kernel::attach::Target;
     use skep::object::{Program, Spec};
@@ -80,7 +81,7 @@ mod linux {
     pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         let text = run::read(&args.file, false)?;
         let program = choose(&text.spec, args.prog.as_deref())?;
-        let options = crate::cmd::attach::options(&text.spec, std::slice::from_ref(&program.name), None)?;
+        let options = LoadOptions { programs: vec![program.name.clone()], ..LoadOptions::default() };
         let live =
             Kernel::new().load(&text.spec, &options).map_err(|e| run::engine::failure(&e, &text.spec))?;
         let target =

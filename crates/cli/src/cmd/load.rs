@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::attach::ObjectArgs;
 use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -12,6 +13,7 @@ Examples:
   skep load examples/xdp_firewall.o --pin /sys/fs/bpf/firewall
                                                programs are DIR/NAME, maps are DIR/maps/NAME
   skep load prog.o --prog ingress --json
+  skep load policy.o --target-prog id:7        freplace/FUNCTION, for that program's function
   iptables -A INPUT -m bpf --object-pinned /sys/fs/bpf/filter/match -j DROP
                                                a pinned socket filter in a rule
 
@@ -21,25 +23,12 @@ Exit codes: 0 it is loaded, 2 it could not be (a program that is refused shows t
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// Only these programs (repeatable)
-    #[arg(long, value_name = "NAME")]
-    prog: Vec<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    object: ObjectArgs,
 
     /// Pin programs and maps below this directory of a BPF file system
     #[arg(long, value_name = "DIR")]
     pin: Option<PathBuf>,
-
-    /// Where maps are pinned, and looked for, that want to be found by name
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    pin_maps: PathBuf,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
@@ -65,18 +54,18 @@ mod linux {
 
     use super::Args;
     use crate::Verdict;
-    use crate::cmd::attach::{failure, fill, options};
+    use crate::cmd::attach::{failure, fill};
     use crate::cmd::run::{self, maps::hex};
     use crate::failure::Failure;
     use crate::output::{Output, Style};
 
     pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-        let text = run::read(&args.file, false)?;
-        let options = options(&text.spec, &args.prog, args.prog_type.as_deref())?;
+        let text = run::read(&args.object.file, false)?;
+        let options = args.object.options(&text.spec)?;
         let mut kernel = Kernel::new();
         // What wants to be found by name is only pinned if anything is to stay.
         if args.pin.is_some() {
-            kernel = kernel.pin_maps_in(&args.pin_maps);
+            kernel = kernel.pin_maps_in(&args.object.pin_maps);
         }
         let mut live = kernel.load(&text.spec, &options).map_err(|e| run::engine::failure(&e, &text.spec))?;
         fill(&mut live, &text.entries)?;

@@ -14,6 +14,8 @@ const PERFMON: u32 = 38;
 const BPF: u32 = 39;
 
 const XDP: &str = "examples/xdp_firewall.o";
+const ITERATORS: &str = "tests/objects/iterators.o";
+const TABLE: &str = "tests/objects/congestion.o";
 const TRAFFIC: &str = "examples/traffic.pcapng";
 /// Replaced by a path in the BPF file system where something would be pinned.
 const PIN: &str = "PIN";
@@ -44,6 +46,34 @@ const ROWS: &[(&[u32], &[&str], &str)] = &[
     (&[], &["perf", "list"], "needs CAP_SYS_ADMIN"),
     (&[], &["cgroup", "tree"], "needs CAP_NET_ADMIN"),
     (&[], &["struct_ops", "list"], "needs CAP_SYS_ADMIN"),
+    (&[], &["iter", ITERATORS, "--prog", "threads"], "needs CAP_BPF"),
+    (&[], &["attach", XDP, "--replace", PIN], "needs CAP_BPF"),
+    (&[], &["struct_ops", "register", TABLE], "needs CAP_BPF"),
+    (&[], &["struct_ops", "unregister", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["prog", "load", XDP, PIN], "needs CAP_BPF"),
+    (&[], &["prog", "pin", "id", "1", PIN], "needs CAP_SYS_ADMIN"),
+    (&[], &["prog", "run", "id", "1", "data_in", TRAFFIC], "needs CAP_SYS_ADMIN"),
+    (&[], &["prog", "stats", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["prog", "dump", "xlated", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["prog", "dump", "jited", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "lookup", "id", "1", "key", "0"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "getnext", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "update", "id", "1", "key", "0", "value", "0"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "delete", "id", "1", "key", "0"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "push", "id", "1", "value", "0"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "pop", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "peek", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "freeze", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "pin", "id", "1", PIN], "needs CAP_SYS_ADMIN"),
+    (&[], &["map", "event_pipe", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["link", "show", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["link", "detach", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["link", "pin", "id", "1", PIN], "needs CAP_SYS_ADMIN"),
+    (&[], &["detach", "--link", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["btf", "dump", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["cgroup", "attach", "/sys/fs/cgroup", "ingress", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["cgroup", "detach", "/sys/fs/cgroup", "ingress", "id", "1"], "needs CAP_SYS_ADMIN"),
+    (&[], &["seccomp", "disasm", "--pid", "1"], "needs CAP_SYS_PTRACE and CAP_SYS_ADMIN"),
     (&[NET_ADMIN], &["load", XDP], "needs CAP_BPF"),
     (&[BPF], &["load", XDP], "needs CAP_NET_ADMIN"),
     (&[BPF], &["attach", XDP, "--iface", "lo"], "needs CAP_NET_ADMIN"),
@@ -67,7 +97,7 @@ impl Place {
         open(&place.0).ok()?;
         std::fs::copy(env!("CARGO_BIN_EXE_skep"), place.0.join("skep")).ok()?;
         open(&place.0.join("skep")).ok()?;
-        for file in [XDP, TRAFFIC] {
+        for file in [XDP, TRAFFIC, ITERATORS, TABLE] {
             let to = place.0.join(file);
             std::fs::create_dir_all(to.parent()?).ok()?;
             std::fs::copy(root().join(file), &to).ok()?;

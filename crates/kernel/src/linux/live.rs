@@ -9,11 +9,13 @@ use skep_abi::{AttachType, MapType, ProgType};
 use skep_backend::{Error, ErrorKind, Event, Loaded, Map, Outcome, TestOutput, TestRun};
 use skep_btf::Btf;
 use skep_sys::user_ring::UserRing;
-use skep_sys::{Cap, Errno, info, link, pin};
+use skep_sys::{Cap, Errno, info, pin};
 
+use super::attach::update;
 use super::error::refused;
 use super::events::Consumers;
 use super::maps::LiveMap;
+use super::objects::Prog;
 use super::pins::Pins;
 use super::run;
 use super::struct_ops::Ready;
@@ -137,14 +139,16 @@ impl Live {
     /// Gives the link's id.
     ///
     /// # Errors
-    /// If no link is pinned there, or the kernel refuses.
+    /// If no link is pinned there, another program came into it in the meantime, or the kernel refuses.
     pub fn replace_pinned(&self, path: &Path, prog: &str) -> Result<u32, Error> {
         let what = format!("the link {}", path.display());
         let wrong = |e: Errno| refused(&what, e, &[Cap::BPF, Cap::NET_ADMIN]);
         let link = pin::get(path, 0).map_err(wrong)?;
-        let id = info::link(link.as_fd()).map_err(wrong)?.id;
-        link::update(link.as_fd(), self.program(prog)?, None).map_err(wrong)?;
-        Ok(id)
+        let found = info::link(link.as_fd()).map_err(wrong)?;
+        // Opening it takes more rights than replacing it.
+        let old = Prog::by_id(found.prog_id).ok().flatten();
+        update(link.as_fd(), self.program(prog)?, old.as_ref().map(AsFd::as_fd), &what)?;
+        Ok(found.id)
     }
 
     /// Descriptors that can be read from when programs have emitted something, for poll(2).

@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use skep_abi::MapType;
-use skep_backend::{Error, ErrorKind, Map as BackendMap, kconfig};
+use skep_backend::{Error, ErrorKind, Map as BackendMap, Visit, kconfig};
 use skep_object::{InitialRef, MapOrigin, MapSpec, Spec};
 use skep_sys::map::{Create, Map};
 use skep_sys::{Cap, Errno, cpu};
 
+use super::batch;
 use super::error::refused;
 use super::struct_ops::Table;
 use super::types::{HERE, Loaded as Types};
@@ -112,7 +113,7 @@ pub(super) fn make(
     let what = format!("map `{}`", spec.name);
     let needed: &[Cap] =
         if FOR_NETWORKS.contains(&spec.map_type) { &[Cap::BPF, Cap::NET_ADMIN] } else { &[Cap::BPF] };
-    let wrong = |errno| refused(&format!("{what}: a {} map can't be made", spec.map_type), errno, needed);
+    let wrong = |errno| refused(&format!("{what} ({}) can't be made", spec.map_type), errno, needed);
     let mut spec = complete(spec).map_err(wrong)?;
     if let Some(table) = table {
         let Some(types) = types else {
@@ -225,5 +226,9 @@ impl BackendMap for LiveMap {
 
     fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> {
         self.map.next_key(key).map_err(|e| self.wrong(e))
+    }
+
+    fn walk(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
+        batch::dump(&self.map, visit).map_err(|e| self.wrong(e))
     }
 }

@@ -18,6 +18,7 @@ mod pins;
 mod program;
 mod run;
 mod struct_ops;
+mod target_prog;
 pub mod top;
 mod types;
 mod vmlinux;

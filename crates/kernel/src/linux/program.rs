@@ -15,6 +15,7 @@ use super::live::LoadedProgram;
 use super::maps::LiveMap;
 use super::modules::{FdArray, Found, Module};
 use super::struct_ops::Table;
+use super::target_prog;
 use super::types::Loaded as Types;
 use super::vmlinux::Vmlinux;
 use super::{error, log};
@@ -27,7 +28,7 @@ const PSEUDO_MAP_VALUE: u8 = 2;
 const PSEUDO_BTF_ID: u8 = 3;
 const PSEUDO_KFUNC_CALL: u8 = 2;
 /// Types whose programs are loaded for one function or hook of the kernel.
-const TYPED: [ProgType; 2] = [ProgType::TRACING, ProgType::LSM];
+const TYPED: [ProgType; 3] = [ProgType::TRACING, ProgType::LSM, ProgType::EXT];
 /// How much of the verifier's log an error shows.
 const LOG_LINES: usize = 30;
 
@@ -59,7 +60,11 @@ impl Resolver<'_> {
         }
         let first = || prog_type.row().and_then(|row| row.attach_types.first().copied());
         let attach_type = program.attach_type.or_else(first).unwrap_or_default();
-        let fd = self.submit(index, &program, prog_type, attach_type, &fds)?;
+        let function = match options.target_progs.get(&program.name) {
+            Some(target) => Some(target_prog::Function::find(&program, target)?),
+            None => target_prog::unnamed(&program, prog_type).map_or(Ok(None), Err)?,
+        };
+        let fd = self.submit(index, &program, (prog_type, attach_type), &fds, function.as_ref())?;
         Ok(LoadedProgram { name: program.name, prog_type, attach_type, section: program.section, fd })
     }
 
@@ -204,20 +209,25 @@ impl Resolver<'_> {
         &self,
         index: usize,
         program: &Program,
-        prog_type: ProgType,
-        attach_type: AttachType,
+        (prog_type, attach_type): (ProgType, AttachType),
         fds: &FdArray,
+        function: Option<&target_prog::Function>,
     ) -> Result<OwnedFd, Error> {
         let (func_info, line_info) = self
             .types
             .and_then(|t| t.infos.get(index))
             .map_or((&[][..], &[][..]), |(f, l)| (f.as_slice(), l.as_slice()));
-        let target = self.attach_target(program, prog_type)?;
-        let (attach_btf_id, attach_type) = match prog_type {
-            ProgType::STRUCT_OPS => self.member(index, program)?,
+        let target = match function {
+            Some(_) => None,
+            None => self.attach_target(program, prog_type)?,
+        };
+        let (attach_btf_id, attach_type) = match (prog_type, function) {
+            (ProgType::STRUCT_OPS, _) => self.member(index, program)?,
+            (_, Some(function)) => (function.btf_id, attach_type),
             _ => (target.map_or(0, |t| t.id.0), attach_type),
         };
-        let attach_to = target.and_then(|t| t.module).map(|m| module_fd(&program.name, m)).transpose()?;
+        let module = target.and_then(|t| t.module).map(|m| module_fd(&program.name, m)).transpose()?;
+        let attach_to = function.map(target_prog::Function::fd).or(module);
         let mut attr = LoadAttr {
             prog_type,
             attach_type,
@@ -255,7 +265,7 @@ impl Resolver<'_> {
             let mut needed = vec![Cap::BPF];
             needed.extend(cap_for_prog(prog_type));
             let typed = TYPED.contains(&prog_type);
-            let what = match typed {
+            let what = match typed && prog_type != ProgType::EXT {
                 true => format!("program `{name}` can't be loaded as {prog_type}, {attach_type}"),
                 false => format!("program `{name}` can't be loaded as {prog_type}"),
             };

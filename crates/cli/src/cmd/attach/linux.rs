@@ -4,10 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::json;
-use skep::backend::LoadOptions;
 use skep::kernel::attach::{Attached, Direction, Mode, Search, Target};
 use skep::kernel::{Kernel, Live};
-use skep::object::{Program, Spec};
 use skep_sys::signal::{HUP, INT, Signals, TERM};
 
 use super::{Args, DirectionArg, ModeArg, TargetArgs, watch};
@@ -18,18 +16,18 @@ use crate::failure::Failure;
 use crate::output::{Output, Style};
 
 pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let text = run::read(&args.file, false)?;
+    let text = run::read(&args.object.file, false)?;
     let spec = &text.spec;
-    let options = options(spec, &args.prog, args.prog_type.as_deref())?;
+    let options = args.object.options(spec)?;
     // From here on a signal waits until everything is in place, and then takes it down in order.
     let signals =
         Signals::hold(&[INT, TERM, HUP]).map_err(|e| Failure::new(format!("holding signals: {e}")))?;
     enter(args.target.netns.as_deref())?;
-    let kernel = Kernel::new().pin_maps_in(&args.pin_maps);
+    let kernel = Kernel::new().pin_maps_in(&args.object.pin_maps);
     let mut live = kernel.load(spec, &options).map_err(|e| run::engine::failure(&e, spec))?;
     fill(&mut live, &text.entries)?;
     if let Some(path) = &args.replace {
-        return replace(&live, path, &args.prog, out);
+        return replace(&live, path, &args.object.prog, out);
     }
     let attached = attach_all(&live, args, out)?;
     for a in &attached {
@@ -44,27 +42,6 @@ pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let detached = detach_all(attached);
     ended.and(detached)?;
     Ok(Verdict::Yes)
-}
-
-/// What to load: the programs that are named, or all.
-pub(in crate::cmd) fn options(
-    spec: &Spec,
-    programs: &[String],
-    prog_type: Option<&str>,
-) -> Result<LoadOptions, Failure> {
-    let mut options = LoadOptions::default();
-    for name in programs {
-        run::choose(spec, Some(name))?;
-        options.programs.push(name.clone());
-    }
-    if let Some(t) = prog_type {
-        let t = run::parse_type(t)?;
-        // A program of unknown type may come along because a prog array holds it: it has the type of those that call it.
-        let named = |p: &Program| programs.is_empty() || programs.contains(&p.name) || p.prog_type.is_none();
-        let chosen = spec.programs.iter().filter(|p| named(p));
-        options.prog_types = chosen.map(|p| (p.name.clone(), t)).collect();
-    }
-    Ok(options)
 }
 
 /// Entries of maps that a text holds.
@@ -154,8 +131,8 @@ fn attach_all(live: &Live, args: &Args, out: &mut Output) -> Result<Vec<Attached
     let mut attached = Vec::new();
     let mut passed_over = Vec::new();
     for name in live.programs() {
-        let named = args.prog.contains(&name);
-        if !args.prog.is_empty() && !named {
+        let named = args.object.prog.contains(&name);
+        if !args.object.prog.is_empty() && !named {
             // A program that another one tail-calls.
             continue;
         }

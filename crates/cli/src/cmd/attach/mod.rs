@@ -3,11 +3,13 @@
 
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod linux;
+mod object;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod watch;
 
 #[cfg(all(target_os = "linux", not(skep_portable)))]
-pub(super) use linux::{enter, failure, fill, options};
+pub(super) use linux::{enter, failure, fill};
+pub(super) use object::ObjectArgs;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +31,8 @@ Examples:
   skep attach prog.o --target tracepoint/sched/sched_switch
   skep attach filter.o --iptables INPUT:DROP --for 60
                                                a socket filter as the match of a rule
+  skep attach policy.o --target-prog /sys/fs/bpf/dispatcher
+                                               freplace/FUNCTION in the place of a program's function
   skep attach nf.o --hook ipv4/local_in --netns skep-test
   skep attach new.o --replace /sys/fs/bpf/firewall/xdp_firewall
                                                another program in its place, without a gap
@@ -42,17 +46,8 @@ Exit codes: 0 attached, and detached again or kept; 2 it could not be.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// Only these programs (repeatable); all whose target is known without it
-    #[arg(long, value_name = "NAME")]
-    prog: Vec<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    object: ObjectArgs,
 
     #[command(flatten)]
     target: TargetArgs,
@@ -64,10 +59,6 @@ pub(crate) struct Args {
     /// Put the program into the link that is pinned here, at once, and end
     #[arg(long, value_name = "PATH", conflicts_with = "for_seconds")]
     replace: Option<PathBuf>,
-
-    /// Where maps are pinned, and looked for, that want to be found by name
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    pin_maps: PathBuf,
 
     /// End after so long
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]

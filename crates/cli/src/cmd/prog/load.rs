@@ -141,7 +141,8 @@ fn load(
 ) -> Result<Verdict, Failure> {
     let programs: Vec<_> = wanted.iter().map(|w| w.0.clone()).collect();
     let types = o.prog_type.into_iter().flat_map(|t| programs.iter().map(move |p| (p.clone(), t)));
-    let options = LoadOptions { prog_types: types.collect(), programs: programs.clone() };
+    let options =
+        LoadOptions { prog_types: types.collect(), programs: programs.clone(), ..LoadOptions::default() };
     let live = Kernel::new().load(spec, &options).map_err(|e| failure(&e))?;
     let mut made = Made::default();
     if let Some(dir) = dir {

@@ -1,6 +1,7 @@
 //! What maps hold after a run, typed through BTF where the object has it, hex where not.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -82,20 +83,18 @@ fn one(map: &dyn Map, limit: usize, how: &Reading<'_>) -> Option<Dump> {
     let row = spec.map_type.row();
     let mut entries = Vec::new();
     let mut total = 0;
-    let mut key = map.next_key(None).ok()?;
-    while let Some(k) = key {
-        if let Ok(Some(value)) = map.lookup(&k) {
-            total += 1;
-            if entries.len() < limit {
-                entries.push(entry(&k, &value, map, row.is_some_and(|r| r.per_cpu), how));
-            }
+    let mut visit = |key: &[u8], value: &[u8]| {
+        total += 1;
+        if entries.len() < limit {
+            entries.push(entry(key, value, map, row.is_some_and(|r| r.per_cpu), how));
         }
         // A map may be larger than its contents; this ends for one that hands out keys without end, too.
-        if total > spec.max_entries.max(1) as usize {
-            break;
+        match total > spec.max_entries.max(1) as usize {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        key = map.next_key(Some(&k)).ok()?;
-    }
+    };
+    map.walk(&mut visit).ok()?;
     let array = spec.map_type.name().is_some_and(|n| n.contains("array"));
     Some(Dump { name: spec.name.clone(), kind: spec.map_type.to_string(), entries, total, array })
 }

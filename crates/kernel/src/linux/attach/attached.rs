@@ -18,6 +18,8 @@ pub struct Attached {
     program: String,
     target: String,
     hold: Hold,
+    /// The program that is there, where it may be replaced.
+    current: Option<OwnedFd>,
 }
 
 /// What keeps it attached.
@@ -48,7 +50,7 @@ impl std::fmt::Debug for Undo {
 
 impl Attached {
     fn new(hook: &'static str, target: impl Into<String>, hold: Hold) -> Self {
-        Self { hook, program: String::new(), target: target.into(), hold }
+        Self { hook, program: String::new(), target: target.into(), hold, current: None }
     }
 
     /// Held by a link. `target` is for people: `eth0 (native)`, `sched/sched_switch`.
@@ -86,8 +88,10 @@ impl Attached {
         Self::new(hook, target, Hold::All(parts))
     }
 
-    pub(super) fn of(mut self, program: &str) -> Self {
-        program.clone_into(&mut self.program);
+    pub(super) fn of(mut self, name: &str, program: BorrowedFd<'_>) -> Self {
+        name.clone_into(&mut self.program);
+        // Without it a replacement is not held to what was there.
+        self.current = program.try_clone_to_owned().ok();
         self
     }
 
@@ -139,12 +143,13 @@ impl Attached {
     /// Puts another program in its place; no packet passes between the two.
     ///
     /// # Errors
-    /// Where the hook knows no replacing, or the kernel refuses.
+    /// Where the hook knows no replacing, another program came in between, or the kernel refuses.
     pub fn replace(&mut self, new: BorrowedFd<'_>) -> Result<(), Error> {
         match &mut self.hold {
             Hold::Link(fd) => {
-                let what = format!("replacing what is attached to {}", self.target);
-                link::update(fd.as_fd(), new, None).map_err(|e| refused(&what, e, &[Cap::NET_ADMIN]))
+                update(fd.as_fd(), new, self.current.as_ref().map(AsFd::as_fd), &self.target)?;
+                self.current = new.try_clone_to_owned().ok();
+                Ok(())
             }
             Hold::Left(mark) => mark.replace(new),
             _ => {
@@ -240,5 +245,25 @@ pub(in crate::linux) fn pin_object(path: &Path, object: BorrowedFd<'_>) -> Resul
             error.with_hint(MOUNT)
         }
         e => refused(&what, e, &[Cap::BPF]),
+    })
+}
+
+/// Puts a program into a link, in the place of `old` if that is known: what another process put there stays.
+pub(in crate::linux) fn update(
+    link: BorrowedFd<'_>,
+    new: BorrowedFd<'_>,
+    old: Option<BorrowedFd<'_>>,
+    target: &str,
+) -> Result<(), Error> {
+    link::update(link, new, old).map_err(|e| {
+        let error =
+            refused(&format!("replacing what is attached to {target}"), e, &[Cap::BPF, Cap::NET_ADMIN]);
+        match e {
+            // The kernel's answer if the link holds another program than the old one.
+            Errno::EPERM if error.kind() != ErrorKind::Denied && old.is_some() => error.with_hint(
+                "another program was put there in the meantime: look (skep link list), and try again",
+            ),
+            _ => error,
+        }
     })
 }

@@ -47,6 +47,7 @@ use super::live::Live;
 use super::pins;
 
 pub use attached::Attached;
+pub(super) use attached::update;
 pub(super) use attached::{MOUNT, pin_object};
 pub use cgroup::{open_cgroup, walk as cgroups};
 pub use detach::{Detached, detach_iface, detach_link, detach_pinned, detach_recorded, detach_stale, remove};
@@ -94,6 +95,7 @@ pub static HOOKS: &[&Hook] = &[
     &typed::TRACEPOINT,
     &typed::FUNCTION,
     &typed::LSM,
+    &typed::REPLACED,
     &uprobe::HOOK,
     &uprobe_multi::HOOK,
     &usdt::HOOK,
@@ -112,7 +114,6 @@ pub static ELSEWHERE: &[(&str, &str)] = &[
     ("syscall", "run it: `skep prog run`"),
     ("action", "tc's action bpf takes it: pin it, and give the path to tc"),
     ("lwt_seg6local", "a route of `ip -6 route ... encap seg6local action End.BPF` takes it, pinned"),
-    ("freplace", "it is loaded with the program whose function it replaces, which can't be said yet"),
     ("lirc_mode2", "infrared receivers are not supported"),
 ];
 
@@ -208,7 +209,7 @@ impl Live {
             live: self,
         };
         let Some(hook) = hook_for(row, target) else { return Err(nowhere(prog, row)) };
-        (hook.attach)(&program, target).map(|a| a.of(prog))
+        (hook.attach)(&program, target).map(|a| a.of(prog, program.fd))
     }
 
     /// The hook that a program would be hung on; `None` for one that is not hung anywhere by itself.

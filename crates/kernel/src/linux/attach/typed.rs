@@ -1,7 +1,8 @@
 //! Programs whose target the verifier knows by its BTF type, so that it is fixed when they are loaded: typed tracepoints,
-//! kernel functions (entry, exit, return value), hooks of the security modules. Attaching them names nothing any more.
+//! functions of the kernel or of another program (entry, exit, return value), functions of another program that they stand in
+//! for, hooks of the security modules. Attaching them names nothing any more.
 
-use skep_abi::AttachType;
+use skep_abi::{AttachType, ProgType};
 use skep_backend::Error;
 use skep_sys::prog::Target as On;
 use skep_sys::{Errno, link};
@@ -21,6 +22,9 @@ pub(super) static FUNCTION: Hook = Hook {
     remove: None,
 };
 
+pub(super) static REPLACED: Hook =
+    Hook { name: "freplace", sections: &["freplace"], needs: &[], attach, remove: None };
+
 pub(super) static LSM: Hook =
     Hook { name: "lsm", sections: &["lsm", "lsm.s"], needs: &[], attach, remove: None };
 
@@ -39,6 +43,7 @@ fn attach(program: &Program<'_>, target: &Target) -> Result<Attached, Error> {
     let hook = match program.attach_type {
         AttachType::TRACE_RAW_TP => TRACEPOINT.name,
         AttachType::LSM_MAC => LSM.name,
+        _ if program.prog_type == ProgType::EXT => REPLACED.name,
         _ => FUNCTION.name,
     };
     let link = made.map_err(|e| wrong(program, place, e))?;
