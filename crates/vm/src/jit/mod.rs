@@ -11,6 +11,8 @@
 //! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 
 mod a64;
+#[cfg(test)]
+mod every;
 mod foreign;
 #[cfg_attr(
     not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))),

@@ -146,7 +146,7 @@ fn attempt(source: &Source<'_>, options: Options, far: bool) -> Option<(Output, 
 }
 
 /// Reads back what was written: each word is a row, and jumps stay inside.
-fn check(code: &[u8]) {
+pub(super) fn check(code: &[u8]) {
     for (i, bytes) in code.chunks_exact(4).enumerate() {
         let word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let matching = ROWS.iter().filter(|(_, row)| row.is(word)).count();

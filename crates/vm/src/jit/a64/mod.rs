@@ -8,6 +8,8 @@ mod alu;
 mod asm;
 mod compile;
 mod encode;
+#[cfg(test)]
+mod tests;
 mod text;
 mod thunks;
 
