@@ -74,6 +74,7 @@ impl Output {
         paint(self.color, style, text)
     }
 
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
     /// The same, for stderr.
     pub(crate) fn paint_err(&self, style: Style, text: impl std::fmt::Display) -> String {
         paint(self.color_err, style, text)

@@ -2,13 +2,6 @@
 
 use std::path::PathBuf;
 
-use skep::abi::ProgType;
-use skep::backend::{LoadOptions, TargetProg};
-use skep::object::{Program, Spec};
-
-use crate::cmd::run;
-use crate::failure::Failure;
-
 /// An object, and what of it is loaded.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd) struct ObjectArgs {
@@ -35,70 +28,80 @@ pub(in crate::cmd) struct ObjectArgs {
     pub(in crate::cmd) pin_maps: PathBuf,
 }
 
-impl ObjectArgs {
-    /// What to load: the programs that are named, or all.
-    pub(in crate::cmd) fn options(&self, spec: &Spec) -> Result<LoadOptions, Failure> {
-        let mut options = LoadOptions::default();
-        for name in &self.prog {
-            run::choose(spec, Some(name))?;
-            options.programs.push(name.clone());
-        }
-        if let Some(t) = &self.prog_type {
-            let t = run::parse_type(t)?;
-            // A program of unknown type may come along because a prog array holds it: it has the type of those that call it.
-            let named = |p: &Program| self.named(p) || p.prog_type.is_none();
-            let chosen = spec.programs.iter().filter(|p| named(p));
-            options.prog_types = chosen.map(|p| (p.name.clone(), t)).collect();
-        }
-        for text in &self.target_prog {
-            self.target(spec, text, &mut options)?;
-        }
-        Ok(options)
-    }
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+mod resolve {
+    use skep::abi::{AttachType, ProgType};
+    use skep::backend::{LoadOptions, TargetProg};
+    use skep::object::{Program, Spec};
 
-    fn named(&self, program: &Program) -> bool {
-        self.prog.is_empty() || self.prog.contains(&program.name)
-    }
+    use super::ObjectArgs;
+    use crate::cmd::run;
+    use crate::failure::Failure;
 
-    /// One `--target-prog`.
-    fn target(&self, spec: &Spec, text: &str, options: &mut LoadOptions) -> Result<(), Failure> {
-        let (name, target) = match text.split_once('=') {
-            Some((name, target)) if spec.program(name).is_some() => (Some(name), target),
-            Some((name, _)) if !name.contains(['/', ':']) => {
+    impl ObjectArgs {
+        /// What to load: the programs that are named, or all.
+        pub(in crate::cmd) fn options(&self, spec: &Spec) -> Result<LoadOptions, Failure> {
+            let mut options = LoadOptions::default();
+            for name in &self.prog {
                 run::choose(spec, Some(name))?;
-                return Ok(());
+                options.programs.push(name.clone());
             }
-            _ => (None, text),
-        };
-        let target = match target.strip_prefix("id:") {
-            Some(id) => TargetProg::Id(id.parse().map_err(|_| {
-                Failure::new(format!("--target-prog: `{id}` is no id"))
-                    .hint("`skep prog list` shows ids: --target-prog id:7")
-            })?),
-            None => TargetProg::Pinned(target.into()),
-        };
-        let takes = |p: &&Program| match name {
-            Some(name) => p.name == name,
-            None => self.named(p) && takes_target(p),
-        };
-        let found: Vec<_> = spec.programs.iter().filter(takes).map(|p| p.name.clone()).collect();
-        if found.is_empty() {
-            return Err(Failure::new(
-                "--target-prog: no program of the object is for a function of another one",
-            )
-            .hint("sections that are: freplace/FUNCTION, fentry/FUNCTION, fexit/FUNCTION"));
+            if let Some(t) = &self.prog_type {
+                let t = run::parse_type(t)?;
+                // A program of unknown type may come along because a prog array holds it: it has the type of those that call it.
+                let named = |p: &Program| self.named(p) || p.prog_type.is_none();
+                let chosen = spec.programs.iter().filter(|p| named(p));
+                options.prog_types = chosen.map(|p| (p.name.clone(), t)).collect();
+            }
+            for text in &self.target_prog {
+                self.target(spec, text, &mut options)?;
+            }
+            Ok(options)
         }
-        options.target_progs.extend(found.into_iter().map(|p| (p, target.clone())));
-        Ok(())
-    }
-}
 
-/// Whether a program may be made for another one.
-fn takes_target(program: &Program) -> bool {
-    use skep::abi::AttachType;
-    program.prog_type == Some(ProgType::EXT)
-        || matches!(
-            program.attach_type,
-            Some(AttachType::TRACE_FENTRY | AttachType::TRACE_FEXIT | AttachType::MODIFY_RETURN)
-        )
+        fn named(&self, program: &Program) -> bool {
+            self.prog.is_empty() || self.prog.contains(&program.name)
+        }
+
+        /// One `--target-prog`.
+        fn target(&self, spec: &Spec, text: &str, options: &mut LoadOptions) -> Result<(), Failure> {
+            let (name, target) = match text.split_once('=') {
+                Some((name, target)) if spec.program(name).is_some() => (Some(name), target),
+                Some((name, _)) if !name.contains(['/', ':']) => {
+                    run::choose(spec, Some(name))?;
+                    return Ok(());
+                }
+                _ => (None, text),
+            };
+            let target = match target.strip_prefix("id:") {
+                Some(id) => TargetProg::Id(id.parse().map_err(|_| {
+                    Failure::new(format!("--target-prog: `{id}` is no id"))
+                        .hint("`skep prog list` shows ids: --target-prog id:7")
+                })?),
+                None => TargetProg::Pinned(target.into()),
+            };
+            let takes = |p: &&Program| match name {
+                Some(name) => p.name == name,
+                None => self.named(p) && takes_target(p),
+            };
+            let found: Vec<_> = spec.programs.iter().filter(takes).map(|p| p.name.clone()).collect();
+            if found.is_empty() {
+                return Err(Failure::new(
+                    "--target-prog: no program of the object is for a function of another one",
+                )
+                .hint("sections that are: freplace/FUNCTION, fentry/FUNCTION, fexit/FUNCTION"));
+            }
+            options.target_progs.extend(found.into_iter().map(|p| (p, target.clone())));
+            Ok(())
+        }
+    }
+
+    /// Whether a program may be made for another one.
+    fn takes_target(program: &Program) -> bool {
+        program.prog_type == Some(ProgType::EXT)
+            || matches!(
+                program.attach_type,
+                Some(AttachType::TRACE_FENTRY | AttachType::TRACE_FEXIT | AttachType::MODIFY_RETURN)
+            )
+    }
 }
