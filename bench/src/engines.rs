@@ -76,10 +76,42 @@ impl Skep {
     }
 }
 
-/// Builds the image again and again: a compiler's time is what the JIT's takes beyond the interpreter's.
-pub fn skep_build(insns: &[Insn], engine: skep_vm::Engine) -> impl FnMut() {
-    let insns = insns.to_vec();
-    move || drop(skep_vm::Image::new(&insns, &Helpers, &options(engine)).expect("image"))
+/// Makes an image with machine code of bytes, again and again.
+pub fn skep_build(bytes: &[u8]) -> impl FnMut() + use<> {
+    let bytes = bytes.to_vec();
+    let options = options(skep_vm::Engine::Jit);
+    move || {
+        let insns = skep_isa::slots_from_bytes(&bytes, Endian::Little).expect("slots");
+        drop(skep_vm::Image::new(&insns, &Helpers, &options).expect("image"));
+    }
+}
+
+/// The same with what the verifier proved, if it accepts the program as one for sockets; its own time is not in it.
+pub fn proved_build(insns: &[Insn]) -> Option<impl FnMut() + use<>> {
+    let task = skep_verifier::Task {
+        name: String::new(),
+        prog_type: skep_abi::ProgType::SOCKET_FILTER,
+        attach_type: skep_abi::AttachType(0),
+        flags: 0,
+        gpl: true,
+        insns: insns.to_vec(),
+        maps: Vec::new(),
+        btf: None,
+        func_info: Vec::new(),
+        vmlinux: None,
+        attach_func: None,
+        privilege: skep_verifier::Privilege::Root,
+        cpus: 2,
+        kfuncs: Vec::new(),
+    };
+    let verified = skep_verifier::Verified::new(task).ok()?;
+    let (insns, options) = (insns.to_vec(), options(skep_vm::Engine::Jit));
+    Some(move || {
+        let binding = skep_vm::Binding { verified: &verified, maps: &[], context: None, lookup: None };
+        // SAFETY: it is not run.
+        let image = unsafe { skep_vm::Image::verified(&insns, &(), &options, &binding) };
+        drop(image.expect("image"));
+    })
 }
 
 fn options(engine: skep_vm::Engine) -> skep_vm::Options {
@@ -121,14 +153,55 @@ impl Engine for Rbpf {
     }
 }
 
+/// Memory for rbpf's compiler, which in its default form has one page and no more: as it gets that, from the
+/// allocator and made executable, but as much as a program needs.
+pub struct Block {
+    layout: std::alloc::Layout,
+    start: *mut u8,
+}
+
+impl Block {
+    fn new(insns: usize) -> Self {
+        const PAGE: usize = 4096;
+        let size = (1024 + insns * 16).next_multiple_of(PAGE);
+        let layout = std::alloc::Layout::from_size_align(size, PAGE).expect("a layout");
+        // SAFETY: the size is not zero; the pages are the allocation's own.
+        let start = unsafe {
+            let start = std::alloc::alloc(layout);
+            let rights = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+            assert_eq!(libc::mprotect(start.cast(), size, rights), 0);
+            start
+        };
+        Self { layout, start }
+    }
+
+    /// The bytes, for longer than they live: whoever asks keeps the block longer than rbpf.
+    fn bytes(&self) -> &'static mut [u8] {
+        // SAFETY: the allocation's own, and asked for by one compiler at a time.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size()) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: what `new` allocated, freed once.
+        unsafe { std::alloc::dealloc(self.start, self.layout) };
+    }
+}
+
 /// rbpf's compiler, which trusts the program.
-pub struct RbpfJit(Rbpf);
+pub struct RbpfJit {
+    inner: Rbpf,
+    _block: Block,
+}
 
 impl RbpfJit {
     pub fn new(insns: &[Insn], input: &[u8]) -> Self {
-        let mut rbpf = Rbpf::new(insns, input);
-        rbpf.vm.jit_compile().expect("rbpf's jit");
-        Self(rbpf)
+        let mut inner = Rbpf::new(insns, input);
+        let block = Block::new(insns.len());
+        inner.vm.set_jit_exec_memory(block.bytes()).expect("memory");
+        inner.vm.jit_compile().expect("rbpf's jit");
+        Self { inner, _block: block }
     }
 }
 
@@ -139,14 +212,54 @@ impl Engine for RbpfJit {
 
     fn run(&mut self) -> u64 {
         // SAFETY: the input was leaked for this engine alone, and the program stays inside it.
-        unsafe { self.0.vm.execute_program_jit(&mut *self.0.input) }.expect("rbpf's jit")
+        unsafe { self.inner.vm.execute_program_jit(&mut *self.inner.input) }.expect("rbpf's jit")
     }
 }
 
-/// Compiles with rbpf again and again.
-pub fn rbpf_build(insns: &[Insn]) -> impl FnMut() {
-    let mut vm = Rbpf::new(insns, &[]).vm;
-    move || vm.jit_compile().expect("rbpf's jit")
+/// rbpf's way through Cranelift.
+pub struct RbpfCranelift(Rbpf);
+
+impl RbpfCranelift {
+    /// `None` if it does not take the program.
+    pub fn new(insns: &[Insn], input: &[u8]) -> Option<Self> {
+        let mut rbpf = Rbpf::new(insns, input);
+        let compiled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| rbpf.vm.cranelift_compile()));
+        compiled.ok()?.ok()?;
+        Some(Self(rbpf))
+    }
+}
+
+impl Engine for RbpfCranelift {
+    fn name(&self) -> &'static str {
+        "rbpf_cranelift"
+    }
+
+    fn run(&mut self) -> u64 {
+        // SAFETY: the input was leaked for this engine alone.
+        self.0.vm.execute_program_cranelift(unsafe { &mut *self.0.input }).expect("rbpf's cranelift")
+    }
+}
+
+/// rbpf from bytes to code: its check, memory, its compiler.
+pub fn rbpf_whole(bytes: &[u8]) -> impl FnMut() + use<> {
+    let bytes: &'static [u8] = bytes.to_vec().leak();
+    move || {
+        let block = Block::new(bytes.len() / 8);
+        let mut vm = rbpf::EbpfVmRaw::new(Some(bytes)).expect("rbpf");
+        vm.set_jit_exec_memory(block.bytes()).expect("memory");
+        vm.jit_compile().expect("rbpf's jit");
+    }
+}
+
+/// rbpf's compiler alone, with the same memory each time.
+pub fn rbpf_alone(bytes: &[u8]) -> impl FnMut() + use<> {
+    let bytes: &'static [u8] = bytes.to_vec().leak();
+    let block = Block::new(bytes.len() / 8);
+    let mut vm = rbpf::EbpfVmRaw::new(Some(bytes)).expect("rbpf");
+    move || {
+        vm.set_jit_exec_memory(block.bytes()).expect("memory");
+        vm.jit_compile().expect("rbpf's jit");
+    }
 }
 
 pub struct Context {
@@ -187,22 +300,48 @@ pub struct Sbpf {
     vm: EbpfVm<'static, Context>,
     frames: Vec<CallFrame>,
     registers: [u64; 12],
+    jit: bool,
+}
+
+type Loader = Arc<BuiltinProgram<Context>>;
+
+fn sbpf_loader() -> Loader {
+    let mut loader = BuiltinProgram::new_loader(Config::default());
+    loader.register_definition::<Lookup>("lookup").expect("helper");
+    Arc::new(loader)
+}
+
+fn sbpf_checked(loader: &Loader, code: &'static [u8]) -> Option<Executable<Context>> {
+    let functions = FunctionRegistry::default();
+    let made = Executable::<Context>::from_text_bytes(code, loader.clone(), SBPFVersion::V3, functions);
+    let executable = made.ok()?;
+    executable.verify::<RequisiteVerifier>().ok()?;
+    Some(executable)
+}
+
+/// sbpf from bytes to code, or its compiler alone. `None` if it does not take the program.
+pub fn sbpf_build(insns: &[Insn], alone: bool) -> Option<impl FnMut() + use<>> {
+    let loader = sbpf_loader();
+    let code: &'static [u8] = skep_isa::bytes_from_slots(&renamed(insns), Endian::Little).leak();
+    let kept = sbpf_checked(&loader, code)?;
+    kept.jit_compile().ok()?;
+    Some(move || {
+        if alone {
+            kept.jit_compile().expect("sbpf's jit");
+        } else {
+            sbpf_checked(&loader, code).expect("sbpf").jit_compile().expect("sbpf's jit");
+        }
+    })
 }
 
 impl Sbpf {
-    pub fn new(insns: &[Insn], input: &[u8]) -> Self {
-        let mut loader = BuiltinProgram::new_loader(Config::default());
-        loader.register_definition::<Lookup>("lookup").expect("helper");
-        let loader = Arc::new(loader);
+    pub fn new(insns: &[Insn], input: &[u8], jit: bool) -> Self {
+        let loader = sbpf_loader();
         let code = skep_isa::bytes_from_slots(&renamed(insns), Endian::Little);
-        let executable = Executable::<Context>::from_text_bytes(
-            code.leak(),
-            loader.clone(),
-            SBPFVersion::V3,
-            FunctionRegistry::default(),
-        )
-        .expect("sbpf");
-        executable.verify::<RequisiteVerifier>().expect("sbpf verifier");
+        let executable = sbpf_checked(&loader, code.leak()).expect("sbpf");
+        if jit {
+            executable.jit_compile().expect("sbpf's jit");
+        }
         let stack = Box::leak(Box::new(AlignedMemory::<{ ebpf::HOST_ALIGN }>::zero_filled(
             executable.get_config().stack_size(),
         )));
@@ -221,7 +360,7 @@ impl Sbpf {
         vm.registers[1] = ebpf::MM_INPUT_START;
         let registers = vm.registers;
         let frames = vec![CallFrame::default(); Config::default().max_call_depth];
-        Self { executable, vm, frames, registers }
+        Self { executable, vm, frames, registers, jit }
     }
 }
 
@@ -238,14 +377,14 @@ fn renamed(insns: &[Insn]) -> Vec<Insn> {
 
 impl Engine for Sbpf {
     fn name(&self) -> &'static str {
-        "sbpf"
+        if self.jit { "sbpf_jit" } else { "sbpf" }
     }
 
     fn run(&mut self) -> u64 {
         self.vm.registers = self.registers;
         self.vm.context().remaining = 1 << 40;
-        let (_, result) =
-            self.vm.execute_program(&self.executable, &mut ExecutionMode::Interpreted, &mut self.frames);
+        let mut mode = if self.jit { ExecutionMode::Jit } else { ExecutionMode::Interpreted };
+        let (_, result) = self.vm.execute_program(&self.executable, &mut mode, &mut self.frames);
         Result::from(result).expect("sbpf")
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! `cargo run --release -- [--json] [--record FILE] [--rounds N] [--only NAME] [--skep]`. See README.md for the method.
 
+mod compile;
 mod engines;
 mod programs;
 mod verified;
 
-use engines::{Engine, Native, Rbpf, RbpfJit, Sbpf, Skep};
+use engines::{Engine, Native, Rbpf, RbpfCranelift, RbpfJit, Sbpf, Skep};
 use programs::{PROGRAMS, Program};
 use serde_json::json;
 
@@ -17,11 +18,19 @@ struct Args {
     only: Option<String>,
     skep_alone: bool,
     verified: bool,
+    compile: bool,
 }
 
 fn args() -> Args {
-    let mut out =
-        Args { json: false, record: None, rounds: 21, only: None, skep_alone: false, verified: false };
+    let mut out = Args {
+        json: false,
+        record: None,
+        rounds: 21,
+        only: None,
+        skep_alone: false,
+        verified: false,
+        compile: false,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -30,6 +39,7 @@ fn args() -> Args {
             "--rounds" => out.rounds = args.next().and_then(|n| n.parse().ok()).unwrap_or(out.rounds),
             "--only" => out.only = args.next(),
             "--verified" => out.verified = true,
+            "--compile" => out.compile = true,
             "--skep" => out.skep_alone = true,
             other => {
                 eprintln!("unknown argument {other}");
@@ -107,7 +117,11 @@ fn rows(args: &Args) -> Vec<Row> {
         if !args.skep_alone {
             engines.push(Box::new(Rbpf::new(&insns, &input)));
             engines.push(Box::new(RbpfJit::new(&insns, &input)));
-            engines.push(Box::new(Sbpf::new(&insns, &input)));
+            if let Some(cranelift) = RbpfCranelift::new(&insns, &input) {
+                engines.push(Box::new(cranelift));
+            }
+            engines.push(Box::new(Sbpf::new(&insns, &input, false)));
+            engines.push(Box::new(Sbpf::new(&insns, &input, true)));
         }
         if let Some(native) = library.as_ref().and_then(|l| Native::new(l, program.name, &input)) {
             engines.push(Box::new(native));
@@ -121,41 +135,6 @@ fn rows(args: &Args) -> Vec<Row> {
         rows.push(Row { program: program.name, times });
     }
     rows
-}
-
-/// Nanoseconds an instruction to make an image for the interpreter, for the JIT, and to compile with rbpf's; on a
-/// program of 600 instructions, medians of rounds that go through all three.
-fn compile_times(rounds: usize) -> [f64; 3] {
-    const INSNS: usize = 600;
-    // The arithmetic and the memory accesses of a hash, over and over. No longer than this: rbpf's compiler has a
-    // fixed page of 4 KiB for its code and panics beyond.
-    let round = "
-        r2 = *(u32 *)(r10 - 8)
-        r3 = r2
-        r3 <<= 13
-        r2 ^= r3
-        w3 >>= 17
-        r2 += r3
-        r4 = r3
-        r4 ^= r2
-        r0 += r2
-        *(u32 *)(r10 - 8) = r2\n";
-    let text = format!("*(u64 *)(r10 - 8) = 1\nr0 = 0\n{}exit", round.repeat(INSNS / 10));
-    let insns = skep_isa::asm::assemble(&text, skep_isa::asm::Dialect::Kernel).expect("text").insns;
-    let mut builds: [Box<dyn FnMut()>; 3] = [
-        Box::new(engines::skep_build(&insns, skep_vm::Engine::Interpreter)),
-        Box::new(engines::skep_build(&insns, skep_vm::Engine::Jit)),
-        Box::new(engines::rbpf_build(&insns)),
-    ];
-    let mut samples = [const { Vec::new() }; 3];
-    for _ in 0..rounds.max(1) {
-        for (build, times) in builds.iter_mut().zip(&mut samples) {
-            let start = thread_ns();
-            build();
-            times.push(thread_ns() - start);
-        }
-    }
-    samples.map(|times| median(times) as f64 / insns.len() as f64)
 }
 
 fn machine() -> String {
@@ -220,13 +199,19 @@ fn main() {
         }
         return println!("{}", machine());
     }
+    if args.compile {
+        let value = json!({"schema": "skep.bench-compile/1", "machine": machine(), "rounds": args.rounds, "found": compile::measure(args.rounds)});
+        if let Some(file) = &args.record {
+            std::fs::write(file, format!("{value:#}\n")).expect("record");
+        }
+        return println!("{}", machine());
+    }
     let rows = rows(&args);
     let peer = over(&rows, "skep", Row::fastest_peer);
     let native = over(&rows, "skep", |r| r.time("native"));
     let jits = over(&rows, "skep_jit", |r| r.time("rbpf_jit"));
     let jit_native = over(&rows, "skep_jit", |r| r.time("native"));
     let rbpf_native = over(&rows, "rbpf_jit", |r| r.time("native"));
-    let [interp_build, jit_build, rbpf_build] = compile_times(args.rounds * 5);
     let value = json!({
         "schema": "skep.bench/1",
         "machine": machine(),
@@ -236,7 +221,6 @@ fn main() {
         "geomean_jit_over_rbpf_jit": jits,
         "geomean_jit_over_native": jit_native,
         "geomean_rbpf_jit_over_native": rbpf_native,
-        "build_ns_per_insn": { "skep": interp_build, "skep_jit": jit_build, "rbpf_jit": rbpf_build },
         "programs": rows.iter().map(|r| json!({
             "name": r.program,
             "ns": r.times.iter().map(|(e, t)| (e.to_string(), json!(t))).collect::<serde_json::Map<_, _>>(),
@@ -254,8 +238,5 @@ fn main() {
     println!("geomean: skep / faster interpreter {peer:.3}, skep / native {native:.1}");
     println!(
         "geomean: skep jit / rbpf jit {jits:.2}, skep jit / native {jit_native:.2}, rbpf jit / native {rbpf_native:.2}"
-    );
-    println!(
-        "building 600 instructions, ns each: skep {interp_build:.0}, with the jit {jit_build:.0}, rbpf's jit {rbpf_build:.0}"
     );
 }
