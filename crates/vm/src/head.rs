@@ -30,6 +30,8 @@ pub(crate) struct Head {
     pub(crate) context: u64,
     pub(crate) entry: *const u8,
     pub(crate) fuel: i64,
+    /// How many times 16 bytes of the frame each packet of a batch may leave something in.
+    pub(crate) clean: u64,
 }
 
 impl Head {
@@ -44,5 +46,6 @@ impl Head {
         context: 0,
         entry: null(),
         fuel: 0,
+        clean: 0,
     };
 }

@@ -29,6 +29,8 @@ mod shape;
 mod native;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod pages;
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux", not(skep_portable)))]
+mod pool;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod run;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]

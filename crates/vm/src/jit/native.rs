@@ -1,6 +1,6 @@
 //! A compiled program of this machine, and what is known of its code.
 
-use super::pages::Pages;
+use super::pages::{Draft, Pages};
 use super::shape::{NOWHERE, Output, Shape, Site, Source};
 use super::{NoNative, host};
 
@@ -13,9 +13,11 @@ pub(crate) struct Native {
 impl Native {
     /// Compiles a program.
     pub(crate) fn new(source: &Source<'_>) -> Result<Self, NoNative> {
-        let Output { code, shape } = host::compile_here(source).ok_or(NoNative::TooLong)?;
-        let pages = Pages::new(&code).ok_or(NoNative::Memory)?;
-        Ok(Self { pages, shape })
+        let Output { code, shape, links } = host::compile_here(source).ok_or(NoNative::TooLong)?;
+        let link = |code: &mut [u8], behind| host::link(code, &links, behind);
+        let pages = Pages::new(&Draft { code: &code, shared: host::shared(), link: &link });
+        host::recycle(code, links);
+        Ok(Self { pages: pages.ok_or(NoNative::Memory)?, shape })
     }
 
     /// The machine code.

@@ -1,31 +1,64 @@
-//! Memory for machine code: written while nobody can run it, run while nobody can write it.
+//! Memory for machine code: nothing can be written where it can be run.
 //!
-//! A block is a mapping of its own with a page at either end that nothing may touch, so that running off an end
-//! stops at once. Dropping it gives everything back.
+//! On Linux a program's code is a piece of a chunk of the process's [`pool`](super::pool), which is seen through two
+//! mappings, one to write and one to run: no system call is made for a program. Elsewhere, and where the system gives no
+//! such chunk, a program has a mapping of its own, written before it may be run, with a page at either end that nothing
+//! may touch. Either way the code that all programs share stands in reach of a relative call.
 
 use std::ptr::NonNull;
 
-/// Machine code that may be run and read.
-pub(crate) struct Pages {
-    /// The whole mapping, guards included.
-    map: NonNull<u8>,
-    map_len: usize,
-    guard: usize,
-    len: usize,
+#[cfg(target_os = "linux")]
+use super::pool;
+
+/// What is put into memory.
+pub(super) struct Draft<'a> {
+    /// The program's own code.
+    pub(super) code: &'a [u8],
+    /// What programs share.
+    pub(super) shared: &'static [u8],
+    /// Called with the code in its place to write and how far behind the shared code's start it is going to be run.
+    pub(super) link: &'a dyn Fn(&mut [u8], usize),
 }
 
-// SAFETY: the bytes are never written after `Pages::new`, and the value owns their mapping.
+/// Machine code that may be run and read.
+pub(crate) struct Pages {
+    start: NonNull<u8>,
+    len: usize,
+    /// How far behind the shared code it is.
+    behind: usize,
+    home: Home,
+}
+
+/// Whose memory it is.
+enum Home {
+    /// A mapping of its own: where it begins and how long it is, guards included.
+    Own(NonNull<u8>, usize),
+    /// A piece of the pool.
+    #[cfg(target_os = "linux")]
+    Pool,
+}
+
+// SAFETY: the bytes are never written after `Pages::new`, and the value owns their mapping, or their piece of the pool,
+// which has a lock.
 unsafe impl Send for Pages {}
 // SAFETY: as above: shared references only read.
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// Copies code into fresh pages and makes them executable. `None` if the system gives no memory, or none that
-    /// may be run.
-    pub(crate) fn new(code: &[u8]) -> Option<Self> {
-        // SAFETY: asks for a number.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok().filter(|n| *n > 0)?;
-        let body = code.len().max(1).checked_next_multiple_of(page)?;
+    /// Copies code into memory that may be run. `None` if the system gives none.
+    pub(super) fn new(draft: &Draft<'_>) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        if let Some((start, behind)) = pool::take(draft) {
+            return Some(Self { start, len: draft.code.len(), behind, home: Home::Pool });
+        }
+        Self::own(draft)
+    }
+
+    /// The same in fresh pages.
+    fn own(draft: &Draft<'_>) -> Option<Self> {
+        let page = page()?;
+        let behind = draft.shared.len().next_multiple_of(64);
+        let body = behind.checked_add(draft.code.len().max(1))?.checked_next_multiple_of(page)?;
         let map_len = body.checked_add(page.checked_mul(2)?)?;
         // SAFETY: a new private mapping at an address of the system's choice touches nothing that exists.
         let map = unsafe {
@@ -35,26 +68,37 @@ impl Pages {
         if map == libc::MAP_FAILED {
             return None;
         }
-        let pages = Self { map: NonNull::new(map.cast())?, map_len, guard: page, len: code.len() };
+        let map = NonNull::new(map.cast::<u8>())?;
+        let first = map.as_ptr().wrapping_add(page);
+        let start = NonNull::new(first.wrapping_add(behind))?;
+        let pages = Self { start, len: draft.code.len(), behind, home: Home::Own(map, map_len) };
         // SAFETY: the range is the inside of the mapping just made. It is writable between the two calls, where
-        // exactly `code.len()` bytes of it are written, and nobody has its address yet.
+        // nothing but its bytes are written, and nobody has its address yet.
         let ready = unsafe {
-            let start = pages.start();
-            libc::mprotect(start.cast(), body, libc::PROT_READ | libc::PROT_WRITE) == 0 && {
-                std::ptr::copy_nonoverlapping(code.as_ptr(), start, code.len());
-                meet(start, code.len());
-                libc::mprotect(start.cast(), body, libc::PROT_READ | libc::PROT_EXEC) == 0
+            libc::mprotect(first.cast(), body, libc::PROT_READ | libc::PROT_WRITE) == 0 && {
+                let bytes = std::slice::from_raw_parts_mut(first, body);
+                bytes[..draft.shared.len()].copy_from_slice(draft.shared);
+                let own = &mut bytes[behind..behind + draft.code.len()];
+                own.copy_from_slice(draft.code);
+                (draft.link)(own, behind);
+                meet(first, body);
+                libc::mprotect(first.cast(), body, libc::PROT_READ | libc::PROT_EXEC) == 0
             }
         };
         ready.then_some(pages)
     }
 
-    /// The first byte of code.
+    /// The first byte of the program's code.
     pub(crate) fn start(&self) -> *mut u8 {
-        self.map.as_ptr().wrapping_add(self.guard)
+        self.start.as_ptr()
     }
 
-    /// The code.
+    /// The first byte of what programs share.
+    pub(crate) fn shared(&self) -> *mut u8 {
+        self.start().wrapping_sub(self.behind)
+    }
+
+    /// The program's code.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes from `start` are readable from `new` to `drop`, and never written in between.
         unsafe { std::slice::from_raw_parts(self.start(), self.len) }
@@ -66,7 +110,7 @@ impl Pages {
 ///
 /// # Safety
 /// The bytes are mapped and readable.
-unsafe fn meet(start: *const u8, len: usize) {
+pub(super) unsafe fn meet(start: *const u8, len: usize) {
     #[cfg(target_arch = "aarch64")]
     {
         use std::arch::asm;
@@ -94,7 +138,19 @@ unsafe fn meet(start: *const u8, len: usize) {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and is unmapped once. Whoever runs code in it borrows the value.
-        unsafe { libc::munmap(self.map.as_ptr().cast(), self.map_len) };
+        match self.home {
+            // SAFETY: the mapping is this value's own, and is unmapped once. Whoever runs code in it borrows the value.
+            Home::Own(map, len) => unsafe {
+                libc::munmap(map.as_ptr().cast(), len);
+            },
+            #[cfg(target_os = "linux")]
+            Home::Pool => pool::give_back(self.start, self.len),
+        }
     }
+}
+
+/// Bytes of a page.
+pub(super) fn page() -> Option<usize> {
+    // SAFETY: asks for a number.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok().filter(|n| *n > 0)
 }

@@ -68,6 +68,7 @@ impl Native {
             let range = lots.as_mut_ptr_range();
             (head.lot, head.end, head.context, head.entry, head.fuel) =
                 (range.start, range.end, context.base(), entry, fuel);
+            head.clean = u64::from((*m).image().batch.unwrap_or(0).div_ceil(16));
             let (status, image) = self.call(m, self.shape.batch, entry, base);
             let Some(head) = (*mem).head() else { return Some((lots.len(), None)) };
             let done = head.lot.offset_from(range.start) as usize;
@@ -89,7 +90,7 @@ impl Native {
         entry: *const u8,
         base: *mut u8,
     ) -> (u64, *const Image) {
-        let way_in = self.pages.start().wrapping_add(way);
+        let way_in = host::ways(&self.pages).wrapping_add(way);
         // SAFETY: the caller's promise. The thunk at this offset was emitted as a function of this very type. Compiled code
         // touches the machine's and the head's fields at the offsets that `layout` takes from the compiler, the
         // cage through checks or where a proof is, and its own stack frames.

@@ -76,6 +76,8 @@ pub(crate) struct Shape {
 pub(crate) struct Output {
     pub(crate) code: Vec<u8>,
     pub(crate) shape: Shape,
+    /// Where the code refers to what, by its offset in the shared code.
+    pub(crate) links: Vec<(u32, u32)>,
 }
 
 /// No code begins here.

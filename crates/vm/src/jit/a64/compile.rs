@@ -216,7 +216,7 @@ impl Compiler<'_> {
             enter: self.thunks.enter,
             batch: self.thunks.batch,
         };
-        Some((Output { code: self.asm.code, shape }, self.relocs))
+        Some((Output { code: self.asm.code, shape, links: Vec::new() }, self.relocs))
     }
 
     /// What a call site lays on the stack, seen from the return behind it.

@@ -20,6 +20,30 @@ pub(crate) use text::text;
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) const RETURN: usize = 16;
 
+/// What memory for code holds where no code is: `udf`.
+#[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
+pub(crate) const TRAPS: u8 = 0;
+
+/// The code that programs share: none.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) fn shared() -> &'static [u8] {
+    &[]
+}
+
+/// Where offsets of the ways in count from.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) fn ways(pages: &super::pages::Pages) -> *mut u8 {
+    pages.start()
+}
+
+/// There are no references to shared code.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) fn link(_: &mut [u8], _: &[(u32, u32)], _: usize) {}
+
+/// There are no buffers to keep.
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+pub(crate) fn recycle(_: Vec<u8>, _: Vec<(u32, u32)>) {}
+
 /// Compiles a program for this process.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) fn compile_here(source: &super::Source<'_>) -> Option<super::shape::Output> {

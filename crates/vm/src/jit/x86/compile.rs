@@ -22,6 +22,8 @@
 //! Invariants: every access has passed its region's check, or is through rbp inside the frame; a backward jump, call or
 //! return that leaves the budget below zero bails; what a call site pushes is what [`Compiler::frame`] says.
 
+use std::cell::Cell;
+
 use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
 use super::encode::*;
@@ -30,7 +32,7 @@ use crate::host::Plain;
 use crate::jit::layout;
 use crate::jit::shape::{FrameShape, NOWHERE, Output, Shape, Site, Source, Word};
 use crate::memory::function_address;
-use crate::proof::{Binding, Lookup};
+use crate::proof::Lookup;
 
 /// Host registers of r0 to r10.
 pub(crate) const HOST: [Gpr; 11] = [RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP];
@@ -64,10 +66,12 @@ enum Cold {
 pub(crate) struct Compiler<'a> {
     pub(crate) asm: Asm,
     source: &'a Source<'a>,
-    thunks: Thunks,
+    thunks: &'static Thunks,
     entries: Vec<u32>,
     /// Displacements that lead to the code of a cell.
-    jumps: Vec<(usize, u32)>,
+    jumps: Vec<(u32, u32)>,
+    /// Displacements that lead to a thunk.
+    links: Vec<(u32, u32)>,
     cold: Vec<Cold>,
     sites: Vec<Site>,
     saves: [bool; 4],
@@ -77,18 +81,56 @@ pub(crate) struct Compiler<'a> {
     cell: u32,
 }
 
+/// Buffers that one compilation leaves to the next.
+#[derive(Default)]
+struct Buffers {
+    bytes: Vec<u8>,
+    jumps: Vec<(u32, u32)>,
+    links: Vec<(u32, u32)>,
+    cold: Vec<Cold>,
+}
+
+/// No more code than this is kept room for.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = const {
+        Cell::new(Buffers { bytes: Vec::new(), jumps: Vec::new(), links: Vec::new(), cold: Vec::new() })
+    };
+}
+
+/// Takes buffers back that were given as part of the output.
+pub(crate) fn recycle(bytes: Vec<u8>, links: Vec<(u32, u32)>) {
+    if bytes.len() > KEPT {
+        return;
+    }
+    BUFFERS.with(|kept| {
+        let jumps = kept.take();
+        kept.set(Buffers { bytes, links, ..jumps });
+    });
+}
+
+/// Makes the references to the shared code lead there, once it is known how far behind it the code runs.
+pub(crate) fn link(code: &mut [u8], links: &[(u32, u32)], behind: usize) {
+    for (at, target) in links {
+        let at = *at as usize;
+        let distance = i64::from(*target) - (behind + at + 4) as i64;
+        code[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+    }
+}
+
 /// Compiles a program.
 pub(crate) fn compile(source: &Source<'_>) -> Output {
-    let mut asm = Asm::default();
-    asm.code.reserve(1024 + source.ops.len() * 24);
-    let thunks = thunks::emit(&mut asm, source.binding.and_then(Binding::batch).unwrap_or(0));
+    let Buffers { bytes, mut jumps, mut links, mut cold } = BUFFERS.take();
+    (jumps.clear(), links.clear(), cold.clear());
     let mut c = Compiler {
-        asm,
+        asm: Asm::new(bytes),
         source,
-        thunks,
+        thunks: &thunks::shared().1,
         entries: vec![NOWHERE; source.plan.cells],
-        jumps: Vec::new(),
-        cold: Vec::new(),
+        jumps,
+        links,
+        cold,
         sites: Vec::new(),
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
@@ -99,9 +141,11 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         c.slot = *slot;
         c.cell = source.plan.cell_of[*slot];
         c.entries[c.cell as usize] = c.asm.here() as u32;
+        c.asm.room();
         c.op(*slot, op);
     }
     // What runs past the last instruction stops at the interpreter's last cell.
+    c.asm.room();
     c.cell = source.plan.cells.saturating_sub(1) as u32;
     c.bail();
     c.finish()
@@ -116,7 +160,9 @@ pub(crate) fn w(width: Width) -> W {
 
 impl Compiler<'_> {
     fn finish(mut self) -> Output {
-        for cold in std::mem::take(&mut self.cold) {
+        let mut all = std::mem::take(&mut self.cold);
+        for cold in all.drain(..) {
+            self.asm.room();
             let here = self.asm.here();
             match cold {
                 Cold::Miss { at, word, retry } => {
@@ -141,16 +187,13 @@ impl Compiler<'_> {
             }
         }
         for (at, cell) in &self.jumps {
-            self.asm.patch(*at, self.entries[*cell as usize] as usize);
+            self.asm.patch(*at as usize, self.entries[*cell as usize] as usize);
         }
-        let shape = Shape {
-            frame: self.frame(),
-            entries: self.entries.into(),
-            sites: self.sites.into(),
-            enter: self.thunks.enter,
-            batch: self.thunks.batch,
-        };
-        Output { code: self.asm.code, shape }
+        let shape = Shape { frame: self.frame(), entries: self.entries.into(), sites: self.sites.into() };
+        let (bytes, len) = self.asm.finish();
+        // The others go back here, these two after they were used.
+        BUFFERS.set(Buffers { jumps: self.jumps, cold: all, ..Buffers::default() });
+        Output { code: self.asm.finish(), shape, links: self.links }
     }
 
     /// What a call site pushes, seen from the return behind it.
@@ -172,7 +215,7 @@ impl Compiler<'_> {
     fn out_of_line(&mut self, word: u64, thunk: usize, retry: usize) {
         self.asm.constant(R10, word);
         let call = self.asm.call();
-        self.asm.patch(call, thunk);
+        self.link(call, thunk);
         let back = self.asm.jmp();
         self.asm.patch(back, retry);
     }
@@ -185,7 +228,17 @@ impl Compiler<'_> {
     fn bail_to(&mut self, cell: u32) {
         self.asm.constant(R10, cell.into());
         let at = self.asm.jmp();
-        self.asm.patch(at, self.thunks.bail);
+        self.link(at, self.thunks.bail);
+    }
+
+    /// Makes a displacement lead to a thunk.
+    fn link(&mut self, at: usize, thunk: usize) {
+        self.links.push((at as u32, thunk as u32));
+    }
+
+    /// Makes a displacement lead to the code of a cell.
+    fn lead(&mut self, at: usize, cell: u32) {
+        self.jumps.push((at as u32, cell));
     }
 
     /// Leaves for the interpreter at this instruction.
@@ -284,13 +337,13 @@ impl Compiler<'_> {
             self.spent_if(CC_S, target);
         }
         let at = self.asm.jmp();
-        self.jumps.push((at, target));
+        self.lead(at, target);
     }
 
     fn branch(&mut self, cc: Cc, from: u32, target: u32) {
         if target > from {
             let at = self.asm.jcc(cc);
-            self.jumps.push((at, target));
+            self.lead(at, target);
             return;
         }
         let not_taken = self.asm.skip_if(cc.inverse());
@@ -312,7 +365,7 @@ impl Compiler<'_> {
     fn call_out(&mut self, word: u64, thunk: usize) {
         self.asm.constant(R10, word);
         let at = self.asm.call();
-        self.asm.patch(at, thunk);
+        self.link(at, thunk);
     }
 
     fn call(&mut self, slot: usize, target: CallTarget) {
@@ -402,7 +455,7 @@ impl Compiler<'_> {
         self.asm.mi(SUB_MI, W::Q, BUDGET, 1);
         let spent = self.asm.jcc(CC_S);
         let call = self.asm.call();
-        self.jumps.push((call, target));
+        self.lead(call, target);
         let back = self.asm.here();
         self.cold.push(Cold::Called { at: spent, cell: target, back });
         self.sites.push(Site { back: back as u32, cell: self.cell, target });

@@ -159,91 +159,141 @@ impl From<Gpr> for Rm {
 pub(crate) struct Skip(usize);
 
 /// Bytes of machine code in the making.
+///
+/// An instruction is put together in a word and written at once, so there is room behind the last byte for more than is
+/// kept: [`Asm::room`] makes it, before each of the program's instructions.
 #[derive(Default)]
 pub(crate) struct Asm {
-    pub(crate) code: Vec<u8>,
+    bytes: Vec<u8>,
+    at: usize,
 }
 
+/// What the code of one of the program's instructions takes at most, and a word more.
+const ROOM: usize = 512;
+
 impl Asm {
+    /// An assembler that writes into a buffer.
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        let mut asm = Self { bytes, at: 0 };
+        asm.room();
+        asm
+    }
+
+    /// Makes room for the next of the program's instructions.
+    #[inline(always)]
+    pub(crate) fn room(&mut self) {
+        if self.bytes.len() - self.at < ROOM {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let len = (self.bytes.len() * 2).max(2 * ROOM);
+        self.bytes.resize(len, 0);
+    }
+
     pub(crate) fn here(&self) -> usize {
-        self.code.len()
+        self.at
     }
 
+    /// The code.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.at);
+        self.bytes
+    }
+
+    /// Writes the low `len` bytes of a word.
+    #[inline(always)]
+    fn put(&mut self, word: u64, len: usize) {
+        self.bytes[self.at..self.at + 8].copy_from_slice(&word.to_le_bytes());
+        self.at += len;
+    }
+
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        self.code.push(byte);
+        self.put(byte.into(), 1);
     }
 
+    #[inline(always)]
     pub(crate) fn word(&mut self, word: i32) {
-        self.code.extend_from_slice(&word.to_le_bytes());
+        self.put(u64::from(word as u32), 4);
     }
 
     /// Prefixes, opcode and operands. `trailing` bytes of an immediate are the caller's to write.
+    #[inline(always)]
     fn op(&mut self, enc: Enc, w: W, reg: u8, rm: Rm, byte_reg: bool) {
-        if w == W::H {
-            self.byte(0x66);
-        }
         let (base, index) = match rm {
             Rm::Reg(r) | Rm::Mem(r, _) => (r.0, 0),
             Rm::Sum(r, i, _) => (r.0, i.0),
         };
         let rex = u8::from(w == W::Q) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
+        let (mut word, mut len) = (0u64, 0);
+        let mut byte = |byte: u8| {
+            word |= u64::from(byte) << (8 * len);
+            len += 1;
+        };
+        if w == W::H {
+            byte(0x66);
+        }
         // Without a prefix the numbers 4 to 7 name ah to bh where a byte register is meant.
         if rex != 0 || byte_reg {
-            self.byte(0x40 | rex);
+            byte(0x40 | rex);
         }
         if enc.escape {
-            self.byte(0x0f);
+            byte(0x0f);
         }
-        self.byte(enc.opcode);
-        self.modrm(reg & 7, rm);
-    }
-
-    fn modrm(&mut self, reg: u8, rm: Rm) {
+        byte(enc.opcode);
+        let reg = (reg & 7) << 3;
         let (base, index, disp) = match rm {
-            Rm::Reg(r) => return self.byte(0xc0 | reg << 3 | r.0 & 7),
+            Rm::Reg(r) => {
+                byte(0xc0 | reg | r.0 & 7);
+                return self.put(word, len);
+            }
             Rm::Mem(base, disp) => (base.0 & 7, None, disp),
             Rm::Sum(base, index, disp) => (base.0 & 7, Some(index.0 & 7), disp),
         };
         // rbp and r13 as a base have no form without a displacement; rsp and r12 need the SIB byte.
-        let (mode, short) = match i8::try_from(disp) {
-            Ok(0) if base != 5 => (0x00, None),
-            Ok(d) => (0x40, Some(d)),
-            Err(_) => (0x80, None),
+        let (mode, bytes) = match i8::try_from(disp) {
+            Ok(0) if base != 5 => (0x00, 0),
+            Ok(_) => (0x40, 1),
+            Err(_) => (0x80, 4),
         };
         match index {
             Some(index) => {
-                self.byte(mode | reg << 3 | 4);
-                self.byte(index << 3 | base);
+                byte(mode | reg | 4);
+                byte(index << 3 | base);
             }
             None if base == 4 => {
-                self.byte(mode | reg << 3 | 4);
-                self.byte(0x24);
+                byte(mode | reg | 4);
+                byte(0x24);
             }
-            None => self.byte(mode | reg << 3 | base),
+            None => byte(mode | reg | base),
         }
-        match (mode, short) {
-            (0x40, Some(d)) => self.byte(d as u8),
-            (0x80, _) => self.word(disp),
-            _ => {}
-        }
+        self.put(word, len);
+        self.put(u64::from(disp as u32), bytes);
     }
 
     /// A row with a register and an r/m operand.
+    #[inline]
     pub(crate) fn rm(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
         self.op(enc, w, reg.0, rm.into(), false);
     }
 
     /// As [`Asm::rm`] where the register operand, or an r/m register, is a byte.
+    #[inline]
     pub(crate) fn rm8(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
         self.op(enc, w, reg.0, rm.into(), true);
     }
 
     /// A row with an r/m operand alone.
+    #[inline]
     pub(crate) fn m(&mut self, enc: Enc, w: W, rm: impl Into<Rm>) {
         self.op(enc, w, enc.digit, rm.into(), false);
     }
 
     /// An arithmetic row of opcode 81 with an immediate, in its short form where that fits.
+    #[inline]
     pub(crate) fn mi(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: i32) {
         match i8::try_from(imm) {
             Ok(short) if enc.opcode == 0x81 => {
@@ -257,15 +307,17 @@ impl Asm {
         }
     }
 
+    #[inline(always)]
     fn imm(&mut self, w: W, imm: i32) {
         match w {
             W::B => self.byte(imm as u8),
-            W::H => self.code.extend_from_slice(&(imm as i16).to_le_bytes()),
+            W::H => self.put(u64::from(imm as u16), 2),
             W::D | W::Q => self.word(imm),
         }
     }
 
     /// A row with an r/m operand and a byte, as shifts have.
+    #[inline]
     pub(crate) fn mi8(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: u8) {
         self.op(enc, w, enc.digit, rm.into(), false);
         self.byte(imm);
@@ -296,6 +348,7 @@ impl Asm {
     }
 
     /// Loads a constant in its shortest form. Flags stay.
+    #[inline]
     pub(crate) fn constant(&mut self, reg: Gpr, value: u64) {
         if let Ok(low) = u32::try_from(value) {
             if reg.0 > 7 {
@@ -308,11 +361,12 @@ impl Asm {
         } else {
             self.byte(0x48 | reg.0 >> 3);
             self.byte(0xb8 | reg.0 & 7);
-            self.code.extend_from_slice(&value.to_le_bytes());
+            self.put(value, 8);
         }
     }
 
     /// `mov to, from` of 64 bits; nothing if they are the same.
+    #[inline]
     pub(crate) fn mov(&mut self, to: Gpr, from: Gpr) {
         if to != from {
             self.rm(MOV_MR, W::Q, from, to);
@@ -338,6 +392,7 @@ impl Asm {
     }
 
     /// `jcc` to a place that [`Asm::patch`] fills in; gives where.
+    #[inline]
     pub(crate) fn jcc(&mut self, cc: Cc) -> usize {
         self.byte(0x0f);
         self.byte(0x80 | cc.0);
@@ -369,9 +424,10 @@ impl Asm {
     }
 
     /// Makes the displacement that ends at `at + 4` lead to `target`.
+    #[inline]
     pub(crate) fn patch(&mut self, at: usize, target: usize) {
         let distance = target as i64 - (at as i64 + 4);
-        self.code[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+        self.bytes[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
     }
 
     /// A short jump forward.
@@ -392,6 +448,6 @@ impl Asm {
     pub(crate) fn land(&mut self, skip: Skip) {
         let distance = self.here() - skip.0;
         debug_assert!(distance < 128, "a short jump over {distance} bytes");
-        self.code[skip.0 - 1] = distance as u8;
+        self.bytes[skip.0 - 1] = distance as u8;
     }
 }

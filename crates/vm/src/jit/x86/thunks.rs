@@ -1,9 +1,11 @@
-//! What every compiled program begins with: the ways in and out, and calls of Rust code.
+//! What all compiled programs share: the ways in and out, and calls of Rust code.
 //!
 //! On the host's stack, from the way in downwards: what the caller keeps, the `native_sp` of an outer run, the return
 //! into [`enter`], then for each call of a subprogram what the call site pushes ([`super::compile`]) and the return into
 //! it. `native_sp` in the machine is the stack pointer before the first return was pushed, so whoever leaves finds the way
 //! from any depth.
+
+use std::sync::OnceLock;
 
 use super::compile::{BUDGET, CAGE, HOST};
 use super::encode::*;
@@ -32,16 +34,29 @@ pub(crate) struct Thunks {
 /// Host registers that a callee keeps, in the order in which they are pushed.
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
-/// `stack` bytes of the frame are cleaned for each packet of a batch.
-pub(crate) fn emit(a: &mut Asm, stack: u32) -> Thunks {
+/// The shared code of this process.
+pub(crate) fn shared() -> &'static (Vec<u8>, Thunks) {
+    static CODE: OnceLock<(Vec<u8>, Thunks)> = OnceLock::new();
+    CODE.get_or_init(|| {
+        let mut asm = Asm::new(Vec::new());
+        let thunks = emit(&mut asm);
+        (asm.finish(), thunks)
+    })
+}
+
+fn emit(a: &mut Asm) -> Thunks {
     let (leave, deopt) = leave(a);
     let bail = bail(a, deopt);
     let enter = enter(a, leave, bail);
-    let batch = batch(a, leave, stack);
+    a.room();
+    let batch = batch(a, leave);
+    a.room();
     let miss = call_out(a, deopt, run::miss as *const () as u64, 6);
     let open = call_out(a, deopt, run::open as *const () as u64, 6);
+    a.room();
     let helper = call_out(a, deopt, run::helper as *const () as u64, 6);
     let proved_helper = call_out(a, deopt, run::helper as *const () as u64, 1);
+    a.room();
     let packet = call_out(a, deopt, run::packet as *const () as u64, 6);
     Thunks { enter, batch, bail, miss, open, helper, proved_helper, packet }
 }
@@ -85,7 +100,7 @@ fn enter(a: &mut Asm, leave: usize, bail: usize) -> usize {
 const AHEAD: i32 = 4;
 
 /// Runs the code in the head for each lot, and leaves when all are through.
-fn batch(a: &mut Asm, leave: usize, stack: u32) -> usize {
+fn batch(a: &mut Asm, leave: usize) -> usize {
     let start = a.here();
     KEPT.iter().for_each(|reg| a.push(*reg));
     a.m(PUSH_M, W::D, Rm::Mem(RDI, layout::NATIVE_SP));
@@ -106,9 +121,18 @@ fn batch(a: &mut Asm, leave: usize, stack: u32) -> usize {
     a.rm(MOV_RM, W::Q, RBP, Rm::Mem(CAGE, layout::OPENED));
     // xmm0 goes by rax's number.
     a.rm(XORPS, W::D, RAX, RAX);
-    for at in (1..=stack.div_ceil(16) as i32).map(|n| -16 * n) {
-        a.rm(MOVUPS, W::D, RAX, Rm::Sum(CAGE, RBP, at));
-    }
+    // What a packet may have left in the frame is cleaned, from the top down.
+    a.rm(MOV_RM, W::Q, RDX, Rm::Mem(CAGE, layout::CLEAN));
+    a.rm(TEST_MR, W::Q, RDX, RDX);
+    let clean = a.skip_if(CC_E);
+    a.rm(LEA, W::Q, R10, Rm::Sum(CAGE, RBP, 0));
+    let more = a.here();
+    a.mi(SUB_MI, W::Q, R10, 16);
+    a.rm(MOVUPS, W::D, RAX, Rm::Mem(R10, 0));
+    a.mi(SUB_MI, W::Q, RDX, 1);
+    let again = a.jcc(CC_NE);
+    a.patch(again, more);
+    a.land(clean);
     a.rm(MOV_RM, W::Q, BUDGET, Rm::Mem(CAGE, layout::BATCH_FUEL));
     a.m(CALL_M, W::D, Rm::Mem(CAGE, layout::BATCH_ENTRY));
     a.rm(MOV_RM, W::Q, R11, Rm::Mem(CAGE, layout::LOT));
