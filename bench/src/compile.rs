@@ -10,7 +10,7 @@ use skep_isa::{Endian, Insn};
 
 use crate::engines;
 use crate::programs::PROGRAMS;
-use crate::{median, thread_ns};
+use crate::{Args, median, thread_ns};
 
 const LONG: usize = 3000;
 
@@ -86,23 +86,29 @@ fn short(n: usize) -> Vec<Insn> {
 
 type Build = Box<dyn FnMut()>;
 
-fn builds(insns: &[Insn]) -> Vec<(&'static str, Option<Build>)> {
+fn builds(insns: &[Insn], skep_alone: bool) -> Vec<(&'static str, Option<Build>)> {
     let bytes = skep_isa::bytes_from_slots(insns, Endian::Little);
-    vec![
+    let mut builds = vec![
         ("skep", Some(Box::new(engines::skep_build(&bytes)) as Build)),
         ("skep_proved", engines::proved_build(insns).map(|b| Box::new(b) as Build)),
-        ("rbpf", Some(Box::new(engines::rbpf_whole(&bytes)))),
+    ];
+    if skep_alone {
+        return builds;
+    }
+    builds.extend([
+        ("rbpf", Some(Box::new(engines::rbpf_whole(&bytes)) as Build)),
         ("rbpf_alone", Some(Box::new(engines::rbpf_alone(&bytes)))),
         ("sbpf", engines::sbpf_build(insns, false).map(|b| Box::new(b) as Build)),
         ("sbpf_alone", engines::sbpf_build(insns, true).map(|b| Box::new(b) as Build)),
-    ]
+    ]);
+    builds
 }
 
 /// Median nanoseconds of a build by each engine, in rounds that go through all of them.
-fn times(insns: &[Insn], rounds: usize, repeat: u64) -> Vec<(&'static str, Option<f64>)> {
-    let mut builds = builds(insns);
+fn times(insns: &[Insn], args: &Args, repeat: u64) -> Vec<(&'static str, Option<f64>)> {
+    let mut builds = builds(insns, args.skep_alone);
     let mut samples = vec![Vec::new(); builds.len()];
-    for round in 0..=rounds {
+    for round in 0..=args.rounds {
         for ((_, build), times) in builds.iter_mut().zip(&mut samples) {
             let Some(build) = build else { continue };
             let start = thread_ns();
@@ -118,7 +124,7 @@ fn times(insns: &[Insn], rounds: usize, repeat: u64) -> Vec<(&'static str, Optio
 }
 
 /// Measures, prints, and gives the same as JSON.
-pub fn measure(rounds: usize) -> Value {
+pub fn measure(args: &Args) -> Value {
     let mut out = Vec::new();
     let mut head = false;
     let mut line = |name: &str, unit: &str, times: &[(&'static str, Option<f64>)], digits: usize| {
@@ -140,14 +146,15 @@ pub fn measure(rounds: usize) -> Value {
         let map: serde_json::Map<_, _> = times.iter().map(|(n, t)| (n.to_string(), json!(t))).collect();
         out.push(json!({"program": name, "unit": unit, "times": map}));
     };
-    for mix in mixes() {
+    let wanted = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
+    for mix in mixes().into_iter().filter(|mix| wanted(mix.name)) {
         let n = mix.insns.len() as f64;
         let times: Vec<_> =
-            times(&mix.insns, rounds, 8).into_iter().map(|(e, t)| (e, t.map(|t| t / n))).collect();
+            times(&mix.insns, args, 8).into_iter().map(|(e, t)| (e, t.map(|t| t / n))).collect();
         line(mix.name, "ns an instruction", &times, 2);
     }
-    for n in [1, 2, 5, 10] {
-        line(&format!("{n} instructions"), "ns", &times(&short(n), rounds, 1000), 0);
+    for n in [1, 2, 5, 10].into_iter().filter(|_| args.only.is_none()) {
+        line(&format!("{n} instructions"), "ns", &times(&short(n), args, 1000), 0);
     }
     json!(out)
 }

@@ -200,7 +200,7 @@ fn main() {
         return println!("{}", machine());
     }
     if args.compile {
-        let value = json!({"schema": "skep.bench-compile/1", "machine": machine(), "rounds": args.rounds, "found": compile::measure(args.rounds)});
+        let value = json!({"schema": "skep.bench-compile/1", "machine": machine(), "rounds": args.rounds, "found": compile::measure(&args)});
         if let Some(file) = &args.record {
             std::fs::write(file, format!("{value:#}\n")).expect("record");
         }

@@ -4,10 +4,11 @@
 //! RFC 9669, section 3: reserved fields "should be set to zero"; Linux and the bpf_conformance suite
 //! reject programs that do otherwise, and so does this.
 
-use crate::fields::Slots;
+use crate::fields::{self, Slots};
 use crate::insn::Insn;
 use crate::op::Op;
-use crate::row::{Field, Row, rows_of};
+use crate::row::{Field, Row, rows_of, select};
+use crate::table::for_each_op;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -114,10 +115,95 @@ fn write_choices(f: &mut fmt::Formatter<'_>, opcode: u8, field: Field) -> fmt::R
 impl core::error::Error for DecodeError {}
 
 /// Decodes the instruction at slot `pc`. A wide load takes two slots: see [`Op::slots`].
+#[inline]
 pub fn decode(insns: &[Insn], pc: usize) -> Result<Op, DecodeError> {
+    match quick(insns, pc) {
+        Some(op) => Ok(op),
+        None => slow(insns, pc),
+    }
+}
+
+/// By the rows as data, which tell what is wrong.
+#[cold]
+fn slow(insns: &[Insn], pc: usize) -> Result<Op, DecodeError> {
     let (row, slots) = locate(insns, pc)?;
     Ok((row.build)(&slots))
 }
+
+/// The fields of a slot but the opcode, in a word.
+#[inline(always)]
+fn packed(insn: &Insn) -> u64 {
+    u64::from(insn.dst)
+        | u64::from(insn.src) << 8
+        | u64::from(insn.off as u16) << 16
+        | u64::from(insn.imm as u32) << 32
+}
+
+/// The bits of [`packed`] that a row wants to be zero: `used` has a bit for each field that it uses.
+const fn reserved(used: u8, fixed: Option<(Field, i32)>) -> u64 {
+    let used = match fixed {
+        Some((field, _)) => used | field.bit(),
+        None => used,
+    };
+    let mut mask = 0;
+    if used & Field::Dst.bit() == 0 {
+        mask |= 0xff;
+    }
+    if used & Field::Src.bit() == 0 {
+        mask |= 0xff00;
+    }
+    if used & Field::Off.bit() == 0 {
+        mask |= 0xffff_0000;
+    }
+    if used & Field::Imm.bit() == 0 {
+        mask |= 0xffff_ffff_0000_0000;
+    }
+    mask
+}
+
+macro_rules! is_selected {
+    ($insn:ident) => {
+        true
+    };
+    ($insn:ident $field:ident $value:literal) => {
+        i32::from($insn.$field) == $value
+    };
+}
+
+macro_rules! define_quick {
+    ($($name:ident = $code:literal [$($sel:tt)*] ($($operand:ident)*) $cpu:ident $linux:tt $rfc:tt $meaning:literal
+        { $($op:tt)* } [$($kernel:literal),* $(,)?] [$($mnemonic:literal),* $(,)?];)*) => {
+        /// The same by a jump on the opcode, for what is right: `None` if a field is not as its row wants it.
+        #[inline(always)]
+        fn quick(insns: &[Insn], pc: usize) -> Option<Op> {
+            use Op::*;
+            use crate::op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Operand::*, Size, SwapKind, Width::*};
+            let insn = insns.get(pc)?;
+            let mut slots = Slots { first: *insn, next: Insn::default() };
+            if insn.is_wide() {
+                slots.next = *insns.get(pc + 1).filter(|n| (n.opcode, n.dst, n.src, n.off) == (0, 0, 0, 0))?;
+            }
+            if insn.dst > 10 || insn.src > 10 {
+                return None;
+            }
+            let fields = packed(insn);
+            match insn.opcode {
+                $($code if is_selected!(insn $($sel)*) => {
+                    const USED: u8 = 0 $(| fields::mask::$operand())*;
+                    const RESERVED: u64 = reserved(USED, select!($($sel)*));
+                    let rest = $code != 0x18 || USED & const { Field::NextImm.bit() } != 0 || slots.next.imm == 0;
+                    if fields & RESERVED != 0 || !rest {
+                        return None;
+                    }
+                    $(let $operand = fields::get::$operand(&slots);)*
+                    Some($($op)*)
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+for_each_op!(define_quick);
 
 /// The row of the instruction at slot `pc`, checked as [`decode`] checks.
 pub fn row_at(insns: &[Insn], pc: usize) -> Result<&'static Row, DecodeError> {
@@ -126,14 +212,25 @@ pub fn row_at(insns: &[Insn], pc: usize) -> Result<&'static Row, DecodeError> {
 
 /// Decodes a whole program into pairs of slot and operation. It stops at the first error.
 pub fn decode_all(insns: &[Insn]) -> Result<Vec<(usize, Op)>, DecodeError> {
-    let mut out = Vec::with_capacity(insns.len());
+    let mut out = Vec::new();
+    decode_into(insns, &mut out)?;
+    Ok(out)
+}
+
+/// As [`decode_all`], into a vector that may have been used before.
+pub fn decode_into(insns: &[Insn], out: &mut Vec<(usize, Op)>) -> Result<(), DecodeError> {
+    out.clear();
+    out.reserve(insns.len());
     let mut pc = 0;
     while pc < insns.len() {
-        let op = decode(insns, pc)?;
+        let op = match quick(insns, pc) {
+            Some(op) => op,
+            None => slow(insns, pc)?,
+        };
         out.push((pc, op));
         pc += op.slots();
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Finds the row and checks every field against it.
@@ -200,4 +297,30 @@ fn check_fields(row: &'static Row, slots: &Slots) -> Result<(), Kind> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two ways of decoding agree on every opcode, with fields as they are and are not to be.
+    #[test]
+    fn the_quick_way_is_the_slow_way() {
+        const VALUES: [i32; 8] = [0, 1, 2, 10, 11, 16, -1, 0xe1];
+        let both = |insns: &[Insn]| assert_eq!(quick(insns, 0), slow(insns, 0).ok(), "{insns:?}");
+        for (opcode, first) in (0..=255).flat_map(|op| VALUES.map(|v| (op, v))) {
+            for second in VALUES {
+                let small = |v: i32| v as u8 & 15;
+                for (dst, src) in [(0, small(first)), (small(first), 0), (small(first), small(second))] {
+                    for (off, imm) in [(0, 0), (second, 0), (0, second), (second, first)] {
+                        let insn = Insn { opcode, dst, src, off: off as i16, imm };
+                        both(&[insn]);
+                        both(&[insn, Insn::default()]);
+                        both(&[insn, Insn { imm: second, ..Insn::default() }]);
+                        both(&[insn, Insn { off: second as i16, ..Insn::default() }]);
+                    }
+                }
+            }
+        }
+    }
 }

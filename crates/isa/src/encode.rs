@@ -69,6 +69,7 @@ impl Op {
     }
 
     /// How many slots it takes: 2 for a wide load, 1 otherwise.
+    #[inline]
     pub const fn slots(&self) -> usize {
         match self {
             Self::LoadImm { .. } => 2,

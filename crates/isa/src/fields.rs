@@ -18,6 +18,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// The value of a field, widened.
+    #[inline]
     pub(crate) const fn get(&self, field: Field) -> i32 {
         match field {
             Field::Opcode => self.first.opcode as i32,
@@ -70,33 +71,43 @@ pub(crate) mod get {
     use super::Slots;
     use crate::op::Reg;
 
+    #[inline]
     pub(crate) fn dst(s: &Slots) -> Reg {
         Reg::from_checked(s.first.dst)
     }
+    #[inline]
     pub(crate) fn src(s: &Slots) -> Reg {
         Reg::from_checked(s.first.src)
     }
+    #[inline]
     pub(crate) fn off(s: &Slots) -> i16 {
         s.first.off
     }
+    #[inline]
     pub(crate) fn near(s: &Slots) -> i32 {
         i32::from(s.first.off)
     }
+    #[inline]
     pub(crate) fn imm(s: &Slots) -> i32 {
         s.first.imm
     }
+    #[inline]
     pub(crate) fn far(s: &Slots) -> i32 {
         s.first.imm
     }
+    #[inline]
     pub(crate) fn to(s: &Slots) -> u16 {
         (s.first.imm as u32 >> 16) as u16
     }
+    #[inline]
     pub(crate) fn from(s: &Slots) -> u16 {
         s.first.imm as u16
     }
+    #[inline]
     pub(crate) fn low(s: &Slots) -> u64 {
         u64::from(s.first.imm as u32)
     }
+    #[inline]
     pub(crate) fn imm64(s: &Slots) -> u64 {
         low(s) | u64::from(s.next.imm as u32) << 32
     }

@@ -30,6 +30,7 @@ impl Insn {
     pub const BYTES: usize = 8;
 
     /// Reads a slot.
+    #[inline]
     pub const fn from_bytes(b: [u8; 8], endian: Endian) -> Self {
         let (dst, src) = match endian {
             Endian::Little => (b[1] & 15, b[1] >> 4),
@@ -45,6 +46,7 @@ impl Insn {
     }
 
     /// Writes a slot; fields of registers are cut to four bits.
+    #[inline]
     pub const fn to_bytes(self, endian: Endian) -> [u8; 8] {
         let (regs, off, imm) = match endian {
             Endian::Little => (self.src << 4 | self.dst & 15, self.off.to_le_bytes(), self.imm.to_le_bytes()),
@@ -54,6 +56,7 @@ impl Insn {
     }
 
     /// Whether this slot opens a wide (two-slot) instruction.
+    #[inline]
     pub const fn is_wide(self) -> bool {
         self.opcode == 0x18
     }

@@ -27,11 +27,11 @@ pub mod text;
 pub mod validate;
 
 pub use bytes::{LengthError, bytes_from_slots, slots_from_bytes};
-pub use decode::{DecodeError, decode, decode_all, row_at};
+pub use decode::{DecodeError, decode, decode_all, decode_into, row_at};
 pub use encode::{EncodeError, Encoded, encode};
 pub use insn::{Endian, Insn};
 pub use op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Op, Operand, Reg, Size, SwapKind, Width};
 pub use reference::{find_rows, nearest_row, reference};
 pub use row::{Cpu, Family, Field, ROWS, Row, rows_of};
 pub use text::{Names, NoNames};
-pub use validate::{ValidateError, validate, validated};
+pub use validate::{ValidateError, validate, validate_into, validated};

@@ -11,17 +11,20 @@ impl Reg {
     pub const FP: Self = Self(10);
 
     /// The register with this number, unless it is above 10.
+    #[inline]
     pub const fn new(n: u8) -> Option<Self> {
         if n <= 10 { Some(Self(n)) } else { None }
     }
 
     /// The register in a field that has been checked to be at most 10.
+    #[inline]
     pub(crate) const fn from_checked(n: u8) -> Self {
         debug_assert!(n <= 10);
         Self(n)
     }
 
     /// Its number, 0 to 10.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -59,6 +62,7 @@ impl Size {
     pub const ALL: [Self; 4] = [Self::B, Self::H, Self::W, Self::Dw];
 
     /// The width in bytes.
+    #[inline]
     pub const fn bytes(self) -> usize {
         match self {
             Self::B => 1,

@@ -223,6 +223,7 @@ macro_rules! select {
         Some((Field::Src, $v))
     };
 }
+pub(crate) use select;
 
 macro_rules! version {
     (-) => {

@@ -7,10 +7,9 @@
 //! What does not: subprograms may share code, code may be unreachable, memory accesses are anybody's
 //! guess. Those are a verifier's business, or the engine's at run time.
 
-use crate::decode::{DecodeError, decode_all};
+use crate::decode::{DecodeError, decode_into};
 use crate::insn::Insn;
 use crate::op::{AtomicOp, CallTarget, ImmSource, Op, Reg};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -83,33 +82,37 @@ pub fn validate(insns: &[Insn]) -> Result<(), ValidateError> {
 
 /// As [`validate`], and gives the instructions with the slots at which they begin.
 pub fn validated(insns: &[Insn]) -> Result<Vec<(usize, Op)>, ValidateError> {
-    let ops = decode_all(insns).map_err(|e| ValidateError { slot: e.slot(), kind: Kind::Decode(e) })?;
+    let mut ops = Vec::new();
+    validate_into(insns, &mut ops)?;
+    Ok(ops)
+}
+
+/// As [`validated`], into a vector that may have been used before.
+pub fn validate_into(insns: &[Insn], ops: &mut Vec<(usize, Op)>) -> Result<(), ValidateError> {
+    decode_into(insns, ops).map_err(|e| ValidateError { slot: e.slot(), kind: Kind::Decode(e) })?;
     let Some(&(last, last_op)) = ops.last() else {
         return Err(ValidateError { slot: 0, kind: Kind::Empty });
     };
-    let mut starts = vec![false; insns.len()];
-    for &(slot, _) in &ops {
-        starts[slot] = true;
-    }
-    for &(slot, op) in &ops {
+    for (slot, op) in &*ops {
         if op.writes() == Some(Reg::FP) {
-            return Err(ValidateError { slot, kind: Kind::FramePointer });
+            return Err(ValidateError { slot: *slot, kind: Kind::FramePointer });
         }
-        if let Op::AddrSpaceCast { to, from, .. } = op
+        if let Op::AddrSpaceCast { to, from, .. } = *op
             && !matches!((to, from), (0, 1) | (1, 0))
         {
-            return Err(ValidateError { slot, kind: Kind::AddressSpaces { to, from } });
+            return Err(ValidateError { slot: *slot, kind: Kind::AddressSpaces { to, from } });
         }
-        if let Some((what, distance)) = target(&op) {
-            check_target(slot, what, distance, &starts)?;
+        if let Some((what, distance)) = target(op) {
+            check_target(*slot, what, distance, insns)?;
         }
     }
     match last_op {
-        Op::Exit | Op::Jump { .. } => Ok(ops),
+        Op::Exit | Op::Jump { .. } => Ok(()),
         _ => Err(ValidateError { slot: last, kind: Kind::RunsOff }),
     }
 }
 
+#[inline]
 pub(crate) fn target(op: &Op) -> Option<(&'static str, i32)> {
     match *op {
         Op::Call(CallTarget::Subprog(distance)) => Some(("calls", distance)),
@@ -119,23 +122,23 @@ pub(crate) fn target(op: &Op) -> Option<(&'static str, i32)> {
     }
 }
 
-fn check_target(
-    slot: usize,
-    what: &'static str,
-    distance: i32,
-    starts: &[bool],
-) -> Result<(), ValidateError> {
+/// Whether a jump leads to the first slot of an instruction; all slots are known to decode.
+#[inline]
+fn check_target(slot: usize, what: &'static str, distance: i32, insns: &[Insn]) -> Result<(), ValidateError> {
     let target = slot as i64 + 1 + i64::from(distance);
-    let kind = match usize::try_from(target).ok().and_then(|t| starts.get(t)) {
-        Some(true) => return Ok(()),
-        Some(false) => Kind::IntoWide { what, target },
-        None => Kind::OutOfRange { what, target, len: starts.len() },
+    let Some(at) = usize::try_from(target).ok().filter(|t| *t < insns.len()) else {
+        return Err(ValidateError { slot, kind: Kind::OutOfRange { what, target, len: insns.len() } });
     };
-    Err(ValidateError { slot, kind })
+    // No instruction but the second half of a wide one has the opcode 0.
+    if insns[at].opcode == 0 {
+        return Err(ValidateError { slot, kind: Kind::IntoWide { what, target } });
+    }
+    Ok(())
 }
 
 impl Op {
     /// The distance of a jump that this instruction may take, in slots from the following one.
+    #[inline]
     pub const fn jump_distance(&self) -> Option<i32> {
         match *self {
             Self::Jump { off, .. } => Some(off),
@@ -146,6 +149,7 @@ impl Op {
 
     /// The register that this instruction writes by name; what calls and packet loads do to r0 to
     /// r5 is left out.
+    #[inline]
     pub const fn writes(&self) -> Option<Reg> {
         match *self {
             Self::Alu { dst, .. }

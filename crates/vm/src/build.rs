@@ -41,6 +41,13 @@ pub(crate) struct Plan {
     pub(crate) functions: Box<[(u32, u32)]>,
     /// How many cells there are.
     pub(crate) cells: usize,
+    /// The registers that the program writes by name, a bit each.
+    pub(crate) written: u16,
+    /// It has a `may_goto`.
+    pub(crate) may_goto: bool,
+    /// It has something that a verifier lets go round without walking every round: `may_goto`, kfuncs, of which some
+    /// are iterators, functions that helpers call back.
+    pub(crate) repeats: bool,
 }
 
 impl Plan {
@@ -60,54 +67,64 @@ impl Plan {
             host_calls: Vec::new(),
             functions: Box::default(),
             cells: 0,
+            written: 0,
+            may_goto: false,
+            repeats: false,
         };
-        let mut functions = vec![0];
-        plan.lay_out(insns.len(), ops);
-        for (slot, op) in ops {
+        let mut cell_of = Vec::with_capacity(insns.len());
+        let mut functions = Vec::with_capacity(4);
+        functions.push(0);
+        let (mut at, mut next_bounce) = (0, BLOCK);
+        for &(slot, ref op) in ops {
+            if at >= next_bounce {
+                plan.bounces.push(at as u32);
+                at += 1;
+                next_bounce = at + BLOCK;
+            }
+            cell_of.push(at as u32);
+            plan.written |= op.writes().map_or(0, |reg| 1 << reg.index());
+            let mut cells = 1;
             match *op {
+                Op::Call(CallTarget::Subprog(off)) => functions.push(target(slot, off) as u32),
                 Op::Call(callee) => {
-                    plan.resolve(*slot, callee, imports, options.missing).map_err(ImageError)?
+                    plan.repeats |= !matches!(callee, CallTarget::Helper(_));
+                    plan.resolve((slot, at), callee, imports, options.missing).map_err(ImageError)?
                 }
-                Op::LoadImm { source, imm, .. } => match source {
-                    ImmSource::Value => {}
-                    ImmSource::Func => functions.push(target(*slot, imm as i32) as u32),
-                    _ => return Err(ImageError(ErrorKind::Unresolved { slot: *slot })),
-                },
+                Op::LoadImm { source, imm, .. } => {
+                    cell_of.push(at as u32);
+                    cells = self::cells(op);
+                    match source {
+                        ImmSource::Value => {}
+                        ImmSource::Func => {
+                            plan.repeats = true;
+                            functions.push(target(slot, imm as i32) as u32);
+                        }
+                        _ => return Err(ImageError(ErrorKind::Unresolved { slot })),
+                    }
+                }
+                // A compare and exchange that fetches writes both.
+                Op::Atomic { fetch: true, src, .. } => plan.written |= 1 << src.index(),
+                Op::Branch { .. } => cells = self::cells(op),
+                Op::MayGoto { .. } => {
+                    cells = self::cells(op);
+                    (plan.may_goto, plan.repeats) = (true, true);
+                }
                 _ => {}
             }
-            if let Op::Call(CallTarget::Subprog(off)) = *op {
-                functions.push(target(*slot, off) as u32);
-            }
+            at += cells + usize::from(plan.observe);
         }
+        plan.cell_of = cell_of.into();
+        // One more stops what runs past the last instruction.
+        plan.cells = at + 1;
         functions.sort_unstable();
         functions.dedup();
         plan.functions = functions.iter().map(|slot| (*slot, plan.cell_of[*slot as usize])).collect();
         Ok(plan)
     }
 
-    fn lay_out(&mut self, slots: usize, ops: &[(usize, Op)]) {
-        let mut cell_of = Vec::with_capacity(slots);
-        let (mut at, mut next_bounce) = (0, BLOCK);
-        for (_, op) in ops {
-            if at >= next_bounce {
-                self.bounces.push(at as u32);
-                at += 1;
-                next_bounce = at + BLOCK;
-            }
-            cell_of.push(at as u32);
-            if op.slots() == 2 {
-                cell_of.push(at as u32);
-            }
-            at += cells(op) + usize::from(self.observe);
-        }
-        self.cell_of = cell_of.into();
-        // One more stops what runs past the last instruction.
-        self.cells = at + 1;
-    }
-
     fn resolve(
         &mut self,
-        slot: usize,
+        (slot, cell): (usize, usize),
         callee: CallTarget,
         imports: &dyn Imports,
         missing: Missing,
@@ -120,7 +137,7 @@ impl Plan {
             CallTarget::Subprog(_) | CallTarget::Register(_) => return Ok(()),
         };
         match index {
-            Some(index) => self.host_calls.push((self.cell_of[slot], index)),
+            Some(index) => self.host_calls.push((cell as u32, index)),
             None if missing == Missing::Reject => return Err(error),
             None => {}
         }

@@ -4,9 +4,10 @@
 //! addresses into wide loads (map handles, values); the embedder's [`Imports`] turn the numbers of helpers and kfuncs
 //! into indices here, so that a call looks nothing up.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use skep_isa::{Endian, Insn, ValidateError};
+use skep_isa::{Endian, Insn, Op, ValidateError};
 
 use crate::build::{self, Plan};
 use crate::code::{Cells, Code};
@@ -195,14 +196,35 @@ impl Image {
         if insns.len() > Self::MAX_SLOTS {
             return Err(ImageError(ErrorKind::TooLong));
         }
-        let ops = skep_isa::validated(insns).map_err(|e| ImageError(ErrorKind::Structure(e)))?;
-        let plan = Plan::new(insns, &ops, imports, options)?;
+        // Most programs are small, and many are made.
+        const KEPT: usize = 1 << 14;
+        thread_local! {
+            static OPS: Cell<Vec<(usize, Op)>> = const { Cell::new(Vec::new()) };
+        }
+        let mut ops = OPS.take();
+        let image = Self::build_with(insns, &mut ops, imports, options, binding);
+        if ops.capacity() <= KEPT {
+            OPS.set(ops);
+        }
+        image
+    }
+
+    /// Decodes into `ops`, and builds.
+    fn build_with(
+        insns: &[Insn],
+        ops: &mut Vec<(usize, Op)>,
+        imports: &dyn Imports,
+        options: &Options,
+        binding: Option<&Binding<'_>>,
+    ) -> Result<Self, ImageError> {
+        skep_isa::validate_into(insns, ops).map_err(|e| ImageError(ErrorKind::Structure(e)))?;
+        let plan = Plan::new(insns, ops, imports, options)?;
         let cells = Cells::new(plan.cells);
         let native = match options.engine {
             _ if options.observe || options.arch.is_some() => None,
             Engine::Interpreter => None,
             Engine::Jit => Some(
-                build::native(&plan, &ops, imports, binding)
+                build::native(&plan, ops, imports, binding)
                     .map_err(|why| ImageError(ErrorKind::Native(why)))?,
             ),
         };
@@ -219,7 +241,7 @@ impl Image {
         let image =
             Self { cells, plan, native, foreign, context, proved, batch, name: options.name.as_str().into() };
         if image.native.is_none() {
-            image.cells.fill_with(|| build::emit(&image.plan, &ops));
+            image.cells.fill_with(|| build::emit(&image.plan, ops));
         }
         Ok(image)
     }

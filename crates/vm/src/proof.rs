@@ -86,6 +86,12 @@ impl Binding<'_> {
         }
     }
 
+    /// Whether a run is no longer than what was walked, if it has no way to go round unseen: what can come again was walked
+    /// again, but for global functions, which are walked once for all their calls.
+    pub(crate) fn ends(&self) -> bool {
+        self.verified.facts().functions().iter().skip(1).all(|function| !function.global)
+    }
+
     /// Bytes of the program's frame, if it is one function on a context of known place.
     pub(crate) fn batch(&self) -> Option<u32> {
         self.context?;

@@ -18,22 +18,18 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// Which of r6 to r9 the program writes.
     pub(crate) fn writes(&self) -> [bool; 4] {
-        let mut written = [false; 4];
-        for (_, op) in self.ops {
-            let reg = match *op {
-                Op::Atomic { fetch: true, src, .. } => Some(src),
-                _ => op.writes(),
-            };
-            if let Some(w) = reg.and_then(|reg| written.get_mut(reg.index().wrapping_sub(6))) {
-                *w = true;
-            }
-        }
-        written
+        std::array::from_fn(|i| self.plan.written >> (6 + i) & 1 == 1)
+    }
+
+    /// Whether jumps backward pay from the budget. Not where a proof says how long a run can be: the verifier has walked
+    /// every round of every loop, and its own limit is the bound.
+    pub(crate) fn counts(&self) -> bool {
+        self.plan.repeats || !self.binding.is_some_and(Binding::ends)
     }
 
     /// Whether the program has a `may_goto`.
     pub(crate) fn uses_may_goto(&self) -> bool {
-        self.ops.iter().any(|(_, op)| matches!(op, Op::MayGoto { .. }))
+        self.plan.may_goto
     }
 }
 

@@ -19,7 +19,7 @@
 //! the machine (`run::deopt`). The interpreter's return pays for the way from the function's entry to its exit. Here
 //! the exit pays its cell's number, and where it returns to, the entry's is given back: neither needs to know the other.
 //!
-//! Invariants: every access has passed its region's check, or is through rbp inside the frame; a backward jump, call or
+//! Invariants: every access has passed its region's check, or is through rbp inside the frame; a backward jump (where jumps count), call or
 //! return that leaves the budget below zero bails; what a call site pushes is what [`Compiler::frame`] says.
 
 use std::cell::Cell;
@@ -41,6 +41,7 @@ pub(crate) const CAGE: Gpr = R12;
 pub(crate) const BUDGET: Gpr = R9;
 
 /// The host register of a register.
+#[inline(always)]
 pub(crate) fn host(reg: Reg) -> Gpr {
     HOST[reg.index() % HOST.len()]
 }
@@ -76,6 +77,7 @@ pub(crate) struct Compiler<'a> {
     sites: Vec<Site>,
     saves: [bool; 4],
     uses_may_goto: bool,
+    counts: bool,
     /// The slot and the cell of the instruction at hand.
     slot: usize,
     cell: u32,
@@ -115,7 +117,9 @@ pub(crate) fn link(code: &mut [u8], links: &[(u32, u32)], behind: usize) {
     for (at, target) in links {
         let at = *at as usize;
         let distance = i64::from(*target) - (behind + at + 4) as i64;
-        code[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+        if let Some(place) = code[at..].first_chunk_mut() {
+            *place = (distance as i32).to_le_bytes();
+        }
     }
 }
 
@@ -134,6 +138,7 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         sites: Vec::new(),
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
+        counts: source.counts(),
         slot: 0,
         cell: 0,
     };
@@ -275,6 +280,7 @@ impl Compiler<'_> {
         self.source.plan.cell_of[(slot as i64 + 1 + i64::from(off)) as usize]
     }
 
+    #[inline(always)]
     fn op(&mut self, slot: usize, op: &Op) {
         match *op {
             Op::Alu { width, op, dst, src } => self.alu(width, op, dst, src),
@@ -331,7 +337,7 @@ impl Compiler<'_> {
 
     /// Goes to a cell. Backward it pays what the interpreter's jump from `from` pays.
     fn jump(&mut self, from: u32, target: u32) {
-        if target <= from {
+        if self.counts && target <= from {
             let cost = (from - target + 1) as i32;
             self.asm.mi(SUB_MI, W::Q, BUDGET, cost);
             self.spent_if(CC_S, target);
@@ -341,7 +347,7 @@ impl Compiler<'_> {
     }
 
     fn branch(&mut self, cc: Cc, from: u32, target: u32) {
-        if target > from {
+        if target > from || !self.counts {
             let at = self.asm.jcc(cc);
             self.lead(at, target);
             return;

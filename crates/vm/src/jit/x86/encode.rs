@@ -149,6 +149,7 @@ pub(crate) enum Rm {
 }
 
 impl From<Gpr> for Rm {
+    #[inline(always)]
     fn from(reg: Gpr) -> Self {
         Self::Reg(reg)
     }
@@ -193,6 +194,7 @@ impl Asm {
         self.bytes.resize(len, 0);
     }
 
+    #[inline]
     pub(crate) fn here(&self) -> usize {
         self.at
     }
@@ -206,7 +208,10 @@ impl Asm {
     /// Writes the low `len` bytes of a word.
     #[inline(always)]
     fn put(&mut self, word: u64, len: usize) {
-        self.bytes[self.at..self.at + 8].copy_from_slice(&word.to_le_bytes());
+        // There is room, so this is always so.
+        if let Some(place) = self.bytes[self.at..].first_chunk_mut() {
+            *place = word.to_le_bytes();
+        }
         self.at += len;
     }
 
@@ -275,25 +280,25 @@ impl Asm {
     }
 
     /// A row with a register and an r/m operand.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rm(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
         self.op(enc, w, reg.0, rm.into(), false);
     }
 
     /// As [`Asm::rm`] where the register operand, or an r/m register, is a byte.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rm8(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
         self.op(enc, w, reg.0, rm.into(), true);
     }
 
     /// A row with an r/m operand alone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn m(&mut self, enc: Enc, w: W, rm: impl Into<Rm>) {
         self.op(enc, w, enc.digit, rm.into(), false);
     }
 
     /// An arithmetic row of opcode 81 with an immediate, in its short form where that fits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mi(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: i32) {
         match i8::try_from(imm) {
             Ok(short) if enc.opcode == 0x81 => {
@@ -317,19 +322,21 @@ impl Asm {
     }
 
     /// A row with an r/m operand and a byte, as shifts have.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mi8(&mut self, enc: Enc, w: W, rm: impl Into<Rm>, imm: u8) {
         self.op(enc, w, enc.digit, rm.into(), false);
         self.byte(imm);
     }
 
     /// `imul reg, rm, imm`.
+    #[inline]
     pub(crate) fn imul_imm(&mut self, w: W, reg: Gpr, rm: impl Into<Rm>, imm: i32) {
         self.op(IMUL_RMI, w, reg.0, rm.into(), false);
         self.word(imm);
     }
 
     /// `bswap reg`, of 32 or 64 bits.
+    #[inline]
     pub(crate) fn bswap(&mut self, w: W, reg: Gpr) {
         let rex = u8::from(w == W::Q) << 3 | reg.0 >> 3;
         if rex != 0 {
@@ -340,6 +347,7 @@ impl Asm {
     }
 
     /// Sign-extends (r/e)ax into (r/e)dx: `cdq`, `cqo`.
+    #[inline]
     pub(crate) fn cqo(&mut self, w: W) {
         if w == W::Q {
             self.byte(0x48);
@@ -373,6 +381,7 @@ impl Asm {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, reg: Gpr) {
         if reg.0 > 7 {
             self.byte(0x41);
@@ -380,6 +389,7 @@ impl Asm {
         self.byte(0x50 | reg.0 & 7);
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self, reg: Gpr) {
         if reg.0 > 7 {
             self.byte(0x41);
@@ -387,6 +397,7 @@ impl Asm {
         self.byte(0x58 | reg.0 & 7);
     }
 
+    #[inline]
     pub(crate) fn ret(&mut self) {
         self.byte(0xc3);
     }
@@ -401,6 +412,7 @@ impl Asm {
     }
 
     /// `jmp` to a place that [`Asm::patch`] fills in.
+    #[inline]
     pub(crate) fn jmp(&mut self) -> usize {
         self.byte(0xe9);
         self.word(0);
@@ -408,6 +420,7 @@ impl Asm {
     }
 
     /// `call` of a place that [`Asm::patch`] fills in.
+    #[inline]
     pub(crate) fn call(&mut self) -> usize {
         self.byte(0xe8);
         self.word(0);
@@ -415,6 +428,7 @@ impl Asm {
     }
 
     /// `lea reg, [rip + ..]` of a place that [`Asm::patch`] fills in.
+    #[inline]
     pub(crate) fn lea_rip(&mut self, reg: Gpr) -> usize {
         self.byte(0x48 | (reg.0 >> 3) << 2);
         self.byte(0x8d);
@@ -427,10 +441,13 @@ impl Asm {
     #[inline]
     pub(crate) fn patch(&mut self, at: usize, target: usize) {
         let distance = target as i64 - (at as i64 + 4);
-        self.bytes[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+        if let Some(place) = self.bytes[at..].first_chunk_mut() {
+            *place = (distance as i32).to_le_bytes();
+        }
     }
 
     /// A short jump forward.
+    #[inline]
     pub(crate) fn skip_if(&mut self, cc: Cc) -> Skip {
         self.byte(0x70 | cc.0);
         self.byte(0);
@@ -438,6 +455,7 @@ impl Asm {
     }
 
     /// A short jump forward, always.
+    #[inline]
     pub(crate) fn skip(&mut self) -> Skip {
         self.byte(0xeb);
         self.byte(0);
@@ -445,6 +463,7 @@ impl Asm {
     }
 
     /// Where a short jump leads.
+    #[inline]
     pub(crate) fn land(&mut self, skip: Skip) {
         let distance = self.here() - skip.0;
         debug_assert!(distance < 128, "a short jump over {distance} bytes");
