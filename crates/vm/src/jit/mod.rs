@@ -5,8 +5,8 @@
 //! trap, calls through a register, big-endian atomics, the last exit. One pass, one template an instruction, registers
 //! mapped one to one.
 //!
-//! Unix on x86-64 and all(target_arch = "aarch64", unix, not(skep_portable))rch64 runs it. Elsewhere, and under `--cfg skep_portable`, [`Native`] has no values, and asking
-//! for one is an error that says so. The compiler for all(target_arch = "aarch64", unix, not(skep_portable))rch64 works on every machine, so that its code can be looked at and
+//! Unix on x86-64 and AArch64 runs it. Elsewhere, and under `--cfg skep_portable`, [`Native`] has no values, and asking
+//! for one is an error that says so. The compiler for AArch64 works on every machine, so that its code can be looked at and
 //! its encodings tested anywhere. Where a verifier has proved that
 //! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 

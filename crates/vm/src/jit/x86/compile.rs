@@ -194,8 +194,13 @@ impl Compiler<'_> {
         for (at, cell) in &self.jumps {
             self.asm.patch(*at as usize, self.entries[*cell as usize] as usize);
         }
-        let shape = Shape { frame: self.frame(), entries: self.entries.into(), sites: self.sites.into() };
-        let (bytes, len) = self.asm.finish();
+        let shape = Shape {
+            frame: self.frame(),
+            entries: self.entries.into(),
+            sites: self.sites.into(),
+            enter: self.thunks.enter,
+            batch: self.thunks.batch,
+        };
         // The others go back here, these two after they were used.
         BUFFERS.set(Buffers { jumps: self.jumps, cold: all, ..Buffers::default() });
         Output { code: self.asm.finish(), shape, links: self.links }
