@@ -139,6 +139,15 @@ fn packed(insn: &Insn) -> u64 {
         | u64::from(insn.imm as u32) << 32
 }
 
+#[inline(always)]
+fn has_any(fields: u64, mask: u64) -> bool {
+    fields & mask != 0
+}
+
+const fn uses(used: u8, field: Field) -> bool {
+    used & field.bit() != 0
+}
+
 /// The bits of [`packed`] that a row wants to be zero: `used` has a bit for each field that it uses.
 const fn reserved(used: u8, fixed: Option<(Field, i32)>) -> u64 {
     let used = match fixed {
@@ -146,16 +155,16 @@ const fn reserved(used: u8, fixed: Option<(Field, i32)>) -> u64 {
         None => used,
     };
     let mut mask = 0;
-    if used & Field::Dst.bit() == 0 {
+    if !uses(used, Field::Dst) {
         mask |= 0xff;
     }
-    if used & Field::Src.bit() == 0 {
+    if !uses(used, Field::Src) {
         mask |= 0xff00;
     }
-    if used & Field::Off.bit() == 0 {
+    if !uses(used, Field::Off) {
         mask |= 0xffff_0000;
     }
-    if used & Field::Imm.bit() == 0 {
+    if !uses(used, Field::Imm) {
         mask |= 0xffff_ffff_0000_0000;
     }
     mask
@@ -191,8 +200,8 @@ macro_rules! define_quick {
                 $($code if is_selected!(insn $($sel)*) => {
                     const USED: u8 = 0 $(| fields::mask::$operand())*;
                     const RESERVED: u64 = reserved(USED, select!($($sel)*));
-                    let rest = $code != 0x18 || USED & const { Field::NextImm.bit() } != 0 || slots.next.imm == 0;
-                    if fields & RESERVED != 0 || !rest {
+                    const LOW: bool = $code == 0x18 && !uses(USED, Field::NextImm);
+                    if has_any(fields, RESERVED) || LOW && slots.next.imm != 0 {
                         return None;
                     }
                     $(let $operand = fields::get::$operand(&slots);)*
