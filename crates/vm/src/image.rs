@@ -230,7 +230,7 @@ impl Image {
         };
         let foreign = match options.arch.filter(|_| !options.observe) {
             Some(arch) => Some(
-                Foreign::new(&Source { plan: &plan, ops: &ops, imports, binding }, arch)
+                Foreign::new(&Source { plan: &plan, ops, imports, binding }, arch)
                     .ok_or(ImageError(ErrorKind::Native(NoNative::TooLong)))?,
             ),
             None => None,

@@ -7,7 +7,7 @@
 
 use skep_isa::{AtomicOp, Operand, Reg, Size};
 
-use super::compile::{CAGE, Compiler, host, log2};
+use super::compile::{Compiler, host, log2};
 use super::encode::*;
 use crate::jit::layout;
 use crate::ops::select::in_frame;
@@ -21,16 +21,17 @@ struct Want {
 }
 
 impl Compiler<'_> {
-    /// Where the bytes at `base + off` are in host memory. Uses both scratch registers; the result may use r10.
-    fn reach(&mut self, base: Reg, off: i16, want: Want) -> Rm {
+    /// Where the bytes at `base + off` are in the cage, once they are known to be there. Uses both scratch registers.
+    #[inline]
+    fn reach(&mut self, base: Reg, off: i16, want: Want) -> Caged {
         let align = want.size.bytes() as i32 - 1;
         if base == Reg::FP && in_frame(off, want.size) && !(want.aligned && i32::from(off) & align != 0) {
-            return Rm::Sum(CAGE, RBP, off.into());
+            return Caged(RBP, off.into());
         }
         let reg = host(base);
         let proved = self.is_proved(want.size);
         if proved && !(want.aligned && align != 0) {
-            return Rm::Sum(CAGE, reg, off.into());
+            return Caged(reg, off.into());
         }
         let retry = self.asm.here();
         match off {
@@ -42,13 +43,13 @@ impl Compiler<'_> {
             self.bail_if(CC_NE);
         }
         if proved {
-            return Rm::Sum(CAGE, reg, off.into());
+            return Caged(reg, off.into());
         }
         let (gate, bits) = (base.index(), log2(want.size));
         self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_start(gate)));
         self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_limit(gate, bits, want.write)));
         self.miss_if(CC_AE, (base, off), bits, want.write, retry);
-        Rm::Sum(CAGE, reg, off.into())
+        Caged(reg, off.into())
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, src: Reg, off: i16) {
@@ -61,20 +62,22 @@ impl Compiler<'_> {
         self.fetch(size, false, dst, at);
     }
 
-    fn fetch(&mut self, size: Size, signed: bool, dst: Reg, at: Rm) {
+    #[inline]
+    fn fetch(&mut self, size: Size, signed: bool, dst: Reg, at: Caged) {
         let dst = host(dst);
         let big = self.big();
         let a = &mut self.asm;
         // In the other byte order the sign is known only after the swap.
-        match (size, signed && !big) {
-            (Size::B, _) if signed => a.rm(MOVSX_8, W::Q, dst, at),
-            (Size::B, _) => a.rm(MOVZX_8, W::D, dst, at),
-            (Size::H, true) => a.rm(MOVSX_16, W::Q, dst, at),
-            (Size::H, false) => a.rm(MOVZX_16, W::D, dst, at),
-            (Size::W, true) => a.rm(MOVSXD, W::Q, dst, at),
-            (Size::W, false) => a.rm(MOV_RM, W::D, dst, at),
-            (Size::Dw, _) => a.rm(MOV_RM, W::Q, dst, at),
-        }
+        let (enc, w) = match (size, signed && (!big || size == Size::B)) {
+            (Size::B, true) => (MOVSX_8, W::Q),
+            (Size::B, false) => (MOVZX_8, W::D),
+            (Size::H, true) => (MOVSX_16, W::Q),
+            (Size::H, false) => (MOVZX_16, W::D),
+            (Size::W, true) => (MOVSXD, W::Q),
+            (Size::W, false) => (MOV_RM, W::D),
+            (Size::Dw, _) => (MOV_RM, W::Q),
+        };
+        a.caged(enc, w, dst, at);
         if !big {
             return;
         }
@@ -99,22 +102,25 @@ impl Compiler<'_> {
         self.put(size, at, src);
     }
 
-    fn put(&mut self, size: Size, at: Rm, src: Reg) {
+    #[inline]
+    fn put(&mut self, size: Size, at: Caged, src: Reg) {
         let mut value = host(src);
         if self.big() && size != Size::B {
             self.asm.mov(R11, value);
             turn(&mut self.asm, size, R11);
             value = R11;
         }
-        match size {
-            Size::B => self.asm.rm8(MOV_MR8, W::B, value, at),
-            Size::H => self.asm.rm(MOV_MR, W::H, value, at),
-            Size::W => self.asm.rm(MOV_MR, W::D, value, at),
-            Size::Dw => self.asm.rm(MOV_MR, W::Q, value, at),
-        }
+        let (enc, w) = match size {
+            Size::B => (MOV_MR8, W::B),
+            Size::H => (MOV_MR, W::H),
+            Size::W => (MOV_MR, W::D),
+            Size::Dw => (MOV_MR, W::Q),
+        };
+        self.asm.caged(enc, w, value, at);
     }
 
-    fn put_constant(&mut self, size: Size, at: Rm, imm: i32) {
+    fn put_constant(&mut self, size: Size, at: Caged, imm: i32) {
+        let at = Rm::Sum(CAGE, at.0, at.1);
         let big = self.big();
         let a = &mut self.asm;
         match size {
@@ -138,6 +144,7 @@ impl Compiler<'_> {
         }
         let value = host(src);
         let at = self.reach(dst, off, Want { size, write: true, aligned: true });
+        let at = Rm::Sum(CAGE, at.0, at.1);
         let w = if size == Size::Dw { W::Q } else { W::D };
         let a = &mut self.asm;
         let combine = match op {

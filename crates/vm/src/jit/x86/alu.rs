@@ -6,6 +6,7 @@ use super::compile::{Compiler, host, w};
 use super::encode::*;
 
 impl Compiler<'_> {
+    #[inline]
     pub(super) fn alu(&mut self, width: Width, op: AluOp, dst: Reg, src: Operand) {
         let dst = host(dst);
         match op {
@@ -21,21 +22,24 @@ impl Compiler<'_> {
                     self.asm.rm(IMUL_RM, w(width), dst, src);
                 }
             },
-            AluOp::Add => self.simple(width, (ADD_MR, ADD_MI), dst, src),
-            AluOp::Sub => self.simple(width, (SUB_MR, SUB_MI), dst, src),
-            AluOp::Or => self.simple(width, (OR_MR, OR_MI), dst, src),
-            AluOp::And => self.simple(width, (AND_MR, AND_MI), dst, src),
-            AluOp::Xor => self.simple(width, (XOR_MR, XOR_MI), dst, src),
+            AluOp::Add | AluOp::Sub | AluOp::Or | AluOp::And | AluOp::Xor => {
+                let rows = match op {
+                    AluOp::Add => (ADD_MR, ADD_MI),
+                    AluOp::Sub => (SUB_MR, SUB_MI),
+                    AluOp::Or => (OR_MR, OR_MI),
+                    AluOp::And => (AND_MR, AND_MI),
+                    _ => (XOR_MR, XOR_MI),
+                };
+                self.simple(width, rows, dst, src);
+            }
         }
     }
 
+    #[inline]
     fn simple(&mut self, width: Width, (with_reg, with_imm): (Enc, Enc), dst: Gpr, src: Operand) {
         match src {
-            Operand::Imm(imm) => self.asm.mi(with_imm, w(width), dst, imm),
-            Operand::Reg(src) => {
-                let src = host(src);
-                self.asm.rm(with_reg, w(width), src, dst);
-            }
+            Operand::Imm(imm) => self.asm.ri(with_imm, w(width), dst, imm),
+            Operand::Reg(src) => self.asm.rr(with_reg, w(width), host(src), dst),
         }
     }
 
@@ -45,7 +49,7 @@ impl Compiler<'_> {
             (Width::W64, Operand::Imm(imm)) => self.asm.constant(dst, i64::from(imm) as u64),
             (Width::W32, Operand::Reg(src)) => {
                 let src = host(src);
-                self.asm.rm(MOV_MR, W::D, src, dst);
+                self.asm.rr(MOV_MR, W::D, src, dst);
             }
             (Width::W64, Operand::Reg(src)) => {
                 let src = host(src);

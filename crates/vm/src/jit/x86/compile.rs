@@ -37,7 +37,6 @@ use crate::proof::Lookup;
 /// Host registers of r0 to r10.
 pub(crate) const HOST: [Gpr; 11] = [RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP];
 
-pub(crate) const CAGE: Gpr = R12;
 pub(crate) const BUDGET: Gpr = R9;
 
 /// The host register of a register.
@@ -126,7 +125,9 @@ pub(crate) fn link(code: &mut [u8], links: &[(u32, u32)], behind: usize) {
 /// Compiles a program.
 pub(crate) fn compile(source: &Source<'_>) -> Output {
     let Buffers { bytes, mut jumps, mut links, mut cold } = BUFFERS.take();
-    (jumps.clear(), links.clear(), cold.clear());
+    jumps.clear();
+    links.clear();
+    cold.clear();
     let mut c = Compiler {
         asm: Asm::new(bytes),
         source,

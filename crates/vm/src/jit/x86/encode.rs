@@ -25,6 +25,13 @@ pub(crate) const R13: Gpr = Gpr(13);
 pub(crate) const R14: Gpr = Gpr(14);
 pub(crate) const R15: Gpr = Gpr(15);
 
+/// The base of the memory's cage, in all compiled code.
+pub(crate) const CAGE: Gpr = R12;
+
+/// Memory in the cage at a register, which is not rsp, plus a displacement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caged(pub(crate) Gpr, pub(crate) i32);
+
 /// Operand size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum W {
@@ -279,6 +286,46 @@ impl Asm {
         self.put(u64::from(disp as u32), bytes);
     }
 
+    /// A row with a register and memory in the cage. What it is may be known only here, so nothing jumps on it.
+    #[inline]
+    pub(crate) fn caged(&mut self, enc: Enc, w: W, reg: Gpr, Caged(index, disp): Caged) {
+        // The base needs the prefix, so there always is one, and a byte register is never ah to bh.
+        let rex = 0x40 | u8::from(w == W::Q) << 3 | (reg.0 >> 3) << 2 | (index.0 >> 3) << 1 | CAGE.0 >> 3;
+        let (opcode, mut len) = match enc.escape {
+            true => (0x0f | u64::from(enc.opcode) << 8, 3),
+            false => (enc.opcode.into(), 2),
+        };
+        let mut word = u64::from(rex) | opcode << 8;
+        if w == W::H {
+            word = word << 8 | 0x66;
+            len += 1;
+        }
+        let (mode, bytes) = match disp {
+            0 => (0x00, 0),
+            -128..128 => (0x40, 1),
+            _ => (0x80, 4),
+        };
+        let modrm = mode | (reg.0 & 7) << 3 | 4;
+        let sib = (index.0 & 7) << 3 | CAGE.0 & 7;
+        word |= (u64::from(modrm) | u64::from(sib) << 8) << (8 * len);
+        self.put(word, len + 2);
+        self.put(u64::from(disp as u32), bytes);
+    }
+
+    /// A row with two registers. As [`Asm::caged`].
+    #[inline]
+    pub(crate) fn rr(&mut self, enc: Enc, w: W, reg: Gpr, rm: Gpr) {
+        let rex = u8::from(w == W::Q) << 3 | (reg.0 >> 3) << 2 | rm.0 >> 3;
+        let modrm = 0xc0 | (reg.0 & 7) << 3 | rm.0 & 7;
+        let mut word = u64::from(enc.opcode) | u64::from(modrm) << 8;
+        let mut len = 2;
+        if rex != 0 {
+            word = word << 8 | 0x40 | u64::from(rex);
+            len = 3;
+        }
+        self.put(word, len);
+    }
+
     /// A row with a register and an r/m operand.
     #[inline(always)]
     pub(crate) fn rm(&mut self, enc: Enc, w: W, reg: Gpr, rm: impl Into<Rm>) {
@@ -310,6 +357,22 @@ impl Asm {
                 self.imm(w, imm);
             }
         }
+    }
+
+    /// The same for a register. As [`Asm::caged`].
+    #[inline]
+    pub(crate) fn ri(&mut self, enc: Enc, w: W, rm: Gpr, imm: i32) {
+        let rex = u8::from(w == W::Q) << 3 | rm.0 >> 3;
+        let short = enc.opcode == 0x81 && (-128..128).contains(&imm);
+        let opcode = if short { 0x83 } else { enc.opcode };
+        let modrm = 0xc0 | enc.digit << 3 | rm.0 & 7;
+        let mut word = u64::from(opcode) | u64::from(modrm) << 8;
+        let mut len = 2;
+        if rex != 0 {
+            word = word << 8 | 0x40 | u64::from(rex);
+            len = 3;
+        }
+        self.put(word | u64::from(imm as u32) << (8 * len), len + if short { 1 } else { 4 });
     }
 
     #[inline(always)]
@@ -377,7 +440,7 @@ impl Asm {
     #[inline]
     pub(crate) fn mov(&mut self, to: Gpr, from: Gpr) {
         if to != from {
-            self.rm(MOV_MR, W::Q, from, to);
+            self.rr(MOV_MR, W::Q, from, to);
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use super::compile::{BUDGET, CAGE, HOST};
+use super::compile::{BUDGET, HOST};
 use super::encode::*;
 use crate::jit::{layout, run};
 
