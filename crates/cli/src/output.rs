@@ -64,9 +64,16 @@ impl Output {
         }
     }
 
-    /// Whether stdout is coloured.
-    pub(crate) fn color(&self) -> bool {
-        self.color
+    /// How diagnostics are drawn on stdout: as wide as the terminal, where it is one.
+    pub(crate) fn drawing(&self) -> Drawing {
+        let plain = Drawing { color: self.color, ..Drawing::default() };
+        if !self.terminal {
+            return plain;
+        }
+        match ratatui::crossterm::terminal::size() {
+            Ok((columns @ 1.., _)) => Drawing { width: columns.into(), wrap: true, ..plain },
+            _ => plain,
+        }
     }
 
     /// Text in a style, for stdout.

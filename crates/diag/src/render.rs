@@ -15,19 +15,22 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal; longer source lines are cut around the labels.
     pub width: usize,
+    /// Whether notes that are longer are broken into lines too.
+    pub wrap: bool,
     /// Box-drawing characters instead of ASCII.
     pub unicode: bool,
 }
 
 impl Default for Style {
     fn default() -> Style {
-        Style { color: false, width: 140, unicode: false }
+        Style { color: false, width: 140, wrap: false, unicode: false }
     }
 }
 
 /// Draws a diagnostic, without a line end.
 pub fn render(diagnostic: &Diagnostic, style: &Style) -> String {
-    let mut groups = vec![finding(diagnostic)];
+    let notes: Vec<String> = diagnostic.notes.iter().map(|note| wrapped(note, style)).collect();
+    let mut groups = vec![finding(diagnostic, &notes)];
     groups.extend(fix(diagnostic));
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
@@ -35,7 +38,7 @@ pub fn render(diagnostic: &Diagnostic, style: &Style) -> String {
 }
 
 /// Title, sources with their labels, notes.
-fn finding(diagnostic: &Diagnostic) -> Group<'_> {
+fn finding<'a>(diagnostic: &'a Diagnostic, notes: &'a [String]) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -49,8 +52,30 @@ fn finding(diagnostic: &Diagnostic) -> Group<'_> {
     let first = diagnostic.primary.as_ref().map_or(0, |label| label.source);
     let order = core::iter::once(first).chain((0..diagnostic.sources.len()).filter(|index| *index != first));
     let snippets = order.filter_map(|index| labelled(diagnostic, index));
-    let notes = diagnostic.notes.iter().map(|note| Level::NOTE.message(note));
+    let notes = notes.iter().map(|note| Level::NOTE.message(note));
     Group::with_title(title).elements(snippets).elements(notes)
+}
+
+/// A note in lines that fit beside the line numbers and the word that leads it.
+fn wrapped(note: &str, style: &Style) -> String {
+    const LEAD: usize = 14;
+    let room = style.width.saturating_sub(LEAD).max(LEAD);
+    let mut lines = vec![String::new()];
+    for word in note.split(' ') {
+        let line = lines.len() - 1;
+        if style.wrap
+            && !lines[line].is_empty()
+            && lines[line].chars().count() + 1 + word.chars().count() > room
+        {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !lines[line].is_empty() {
+            lines[line].push(' ');
+        }
+        lines[line].push_str(word);
+    }
+    lines.join("\n")
 }
 
 /// One source with its labels, or `None` where it has none.
@@ -73,8 +98,13 @@ fn annotation<'a>(kind: AnnotationKind, label: &'a Label, source: &Source) -> An
 fn fix(diagnostic: &Diagnostic) -> Option<Group<'_>> {
     let fix = diagnostic.fix.as_ref()?;
     let source = diagnostic.sources.get(fix.source)?;
-    let patch = Patch::new(source.clamp(&fix.span), fix.replacement.as_str());
-    Some(Group::with_title(Level::HELP.secondary_title(&fix.title)).element(snippet(source).patch(patch)))
+    // Drawn with spaces for tabs: where there are tabs, annotate-snippets takes lines that are put in for lines that change.
+    let spaces = |text: &str| text.replace('\t', "    ");
+    let span = source.clamp(&fix.span);
+    let (start, len) = (spaces(&source.text[..span.start]).len(), spaces(&source.text[span]).len());
+    let patch = Patch::new(start..start + len, spaces(&fix.replacement));
+    let text = Snippet::source(spaces(&source.text)).path(&source.name).line_start(source.first_line);
+    Some(Group::with_title(Level::HELP.secondary_title(&fix.title)).element(text.patch(patch)))
 }
 
 fn snippet<T: Clone>(source: &Source) -> Snippet<'_, T> {

@@ -57,6 +57,14 @@ pub struct ReportFix {
     pub start: usize,
     /// Byte after the last that is replaced.
     pub end: usize,
+    /// Line of the first byte, from 1.
+    pub line: usize,
+    /// Column of the first byte, from 1, in characters.
+    pub column: usize,
+    /// Line of the byte after the last.
+    pub end_line: usize,
+    /// Column of the byte after the last.
+    pub end_column: usize,
     /// The new text.
     pub replacement: String,
 }
@@ -69,11 +77,17 @@ impl Diagnostic {
         let fix = self.fix.as_ref().and_then(|fix| {
             let source = self.sources.get(fix.source)?;
             let span = source.clamp(&fix.span);
+            let (line, column) = source.line_column(span.start);
+            let (end_line, end_column) = source.line_column(span.end);
             Some(ReportFix {
                 title: fix.title.clone(),
                 source: source.name.clone(),
                 start: span.start,
                 end: span.end,
+                line,
+                column,
+                end_line,
+                end_column,
                 replacement: fix.replacement.clone(),
             })
         });

@@ -59,7 +59,7 @@ error[V0301]: the value may be null here
 help: test it first
    |
 42 ~     if (!c)
-43 ~         return XDP_PASS;
+43 +         return XDP_PASS;
 44 ~     c->packets += 1;
    |
 ",

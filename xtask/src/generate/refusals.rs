@@ -30,5 +30,30 @@ pub(super) fn document() -> String {
             read("txt").trim_end()
         );
     }
+    text + &in_c()
+}
+
+const ABOUT_C: &str = "Where an object has line information, all of it is told in C, and a fix is a patch of the source: the check \
+was tried as instructions, and a test compiles each patched program and verifies it again. The programs are those of \
+`tests/objects/mistakes.bpf.c`; what Linux says at the end of its log stands in the last note.";
+
+/// The mistakes in C: each function, and what is said of it.
+fn in_c() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (source, said) = (read("tests/objects/mistakes.bpf.c"), read("tests/refusals/in_c.txt"));
+    let mut text = format!("\n# In C\n\n{ABOUT_C}\n");
+    for part in said.split_inclusive("tells more.\n") {
+        let Some((name, _)) = part.split_once(" (") else { continue };
+        let Some(head) = source.find(&format!("int {name}(")) else { continue };
+        let from = source[..head].rfind("\nSEC(").map_or(head, |n| n + 1);
+        let to = source[head..].find("\n}\n").map_or(source.len(), |n| head + n + 2);
+        let _ = write!(
+            text,
+            "\n## `{name}`\n\n```c\n{}\n```\n\n```\n{}\n```\n",
+            source[from..to].trim_end(),
+            part.trim_end()
+        );
+    }
     text
 }

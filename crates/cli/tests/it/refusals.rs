@@ -98,3 +98,65 @@ fn the_log_is_that_of_linux_line_for_line() {
     }
     assert!(same >= 29, "only {same} logs are the same");
 }
+
+const MISTAKES: &str = "tests/objects/mistakes";
+
+/// The same for an object with lines of C.
+#[test]
+fn what_is_said_of_c_is_golden() {
+    let bless = std::env::var_os("BLESS").is_some_and(|v| v == "1");
+    let ran = skep(&["verify", &format!("{}/{MISTAKES}.o", root().display())]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let golden = root().join("tests/refusals/in_c.txt");
+    if bless {
+        std::fs::write(&golden, &ran.stdout).expect("writes");
+    }
+    let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(ran.stdout, wanted, "{}: BLESS=1 rewrites it", golden.display());
+}
+
+/// The source with a fix: whole lines in the place of others.
+fn mended(source: &str, fix: &serde_json::Map<String, Value>) -> String {
+    let line = |key: &str| usize::try_from(fix[key].as_u64().expect("a number")).expect("a line") - 1;
+    let lines: Vec<&str> = source.split_inclusive('\n').collect();
+    let new = fix["replacement"].as_str().expect("a text");
+    [&lines[..line("line")].concat(), new, &lines[line("end_line")..].concat()].concat()
+}
+
+/// A patch of C is applied, the program compiled and verified again.
+#[test]
+fn patches_of_c_help() {
+    const CLANG: &str = "clang-19";
+    const READ: &str =
+        "-DBPF_CORE_READ(p,f)=({typeof((p)->f)_v;bpf_probe_read_kernel(&_v,sizeof(_v),&(p)->f);_v;})";
+    let object = format!("{}/{MISTAKES}.o", root().display());
+    let json: Value = serde_json::from_str(&skep(&["verify", "--json", &object]).stdout).expect("JSON");
+    let source = std::fs::read_to_string(root().join(format!("{MISTAKES}.bpf.c"))).expect("the source");
+    if !std::process::Command::new(CLANG).arg("--version").output().is_ok_and(|o| o.status.success()) {
+        println!("skipped: {CLANG} is not installed");
+        return;
+    }
+    let mut patched = 0;
+    for program in json["programs"].as_array().expect("programs") {
+        let Some(fix) = program["refusals"][0]["fix"].as_object() else { continue };
+        let name = program["program"].as_str().expect("a name");
+        assert!(fix["source"].as_str().is_some_and(|s| s.ends_with(".c")), "{name}: a fix as instructions");
+        let path = std::env::temp_dir().join(format!("skep-{}-{name}.o", std::process::id()));
+        let mut clang = std::process::Command::new(CLANG)
+            .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-x", "c", READ, "-I"])
+            .arg(root().join("tests/objects"))
+            .args(["-c", "-", "-o"])
+            .arg(&path)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let text = mended(&source, fix);
+        std::io::Write::write_all(&mut clang.stdin.take().expect("a pipe"), text.as_bytes()).expect("writes");
+        assert!(clang.wait().expect("ends").success(), "{name}: does not compile");
+        let ran = skep(&["verify", path.to_str().expect("a path of text"), "--prog", name]);
+        let _ = std::fs::remove_file(&path);
+        assert_eq!(ran.code, 0, "{name}\n{}", ran.stdout);
+        patched += 1;
+    }
+    assert!(patched >= 9, "only {patched} patches");
+}

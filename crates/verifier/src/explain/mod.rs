@@ -6,7 +6,9 @@
 //! proposes instructions and keeps those that a further verification shows to help. What has no words of its own here is
 //! told in the kernel's, with its place.
 
+mod c_fix;
 mod fix;
+mod lines;
 mod patch;
 mod path;
 mod place;
@@ -50,7 +52,7 @@ pub fn explain(task: &Task, places: &Places, limit: usize) -> Vec<Explained> {
         .into_iter()
         .map(|f| {
             let path = Path::new(&slots, f.path);
-            let told = tell::tell(task, &f.refusal, &path);
+            let told = tell::tell(task, places, &f.refusal, &path);
             let fix = fix::fix(task, places, &f.refusal, &path);
             let diagnostic = draw(places, &f.refusal, told, fix);
             Explained { refusal: f.refusal, diagnostic }
@@ -88,7 +90,7 @@ pub(crate) fn refusals(task: &Task, limit: usize) -> Vec<Refusal> {
 }
 
 /// Puts a telling into its places.
-fn draw(places: &Places, refusal: &Refusal, told: Telling, fix: Option<fix::Proposal>) -> Diagnostic {
+fn draw(places: &Places, refusal: &Refusal, told: Telling, fix: Option<fix::Mended>) -> Diagnostic {
     let mut causes = told.causes;
     causes.sort_by_key(|c| c.at);
     causes.dedup_by(|a, b| a.slot == b.slot && a.text == b.text);
@@ -116,9 +118,31 @@ fn draw(places: &Places, refusal: &Refusal, told: Telling, fix: Option<fix::Prop
         d = d.note(format!("Linux says: {said}"));
     }
     match fix {
-        Some(fix) => with_fix(d, places, fix),
+        Some(fix::Mended { patch: Some(patch), .. }) => with_patch(d, places, patch),
+        Some(fix::Mended { note: Some(note), .. }) => d.note(note),
+        Some(fix) => with_fix(d, places, fix.proposal),
         None => d,
     }
+}
+
+/// A patch of lines of C.
+fn with_patch(mut d: Diagnostic, places: &Places, patch: c_fix::Patch) -> Diagnostic {
+    let source = places.patched(patch.file, patch.first, patch.last);
+    let start = source.line_span(patch.first as usize).map_or(0, |s| s.start);
+    // Whole lines with their ends; none, where lines are put in.
+    let end = match patch.first <= patch.last {
+        true => source.line_span(patch.last as usize).map_or(start, |s| (s.end + 1).min(source.text.len())),
+        false => start,
+    };
+    d.sources.push(source);
+    let fix = Fix {
+        title: patch.title,
+        source: d.sources.len() - 1,
+        span: start..end,
+        replacement: patch.replacement,
+    };
+    d.fix = Some(fix);
+    d
 }
 
 fn with_fix(mut d: Diagnostic, places: &Places, fix: fix::Proposal) -> Diagnostic {

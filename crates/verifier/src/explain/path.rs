@@ -111,6 +111,25 @@ impl<'a> Path<'a> {
         self.back(at, p, |_| false)
     }
 
+    /// Where the number in a register comes from: also through steps that only reckon with constants.
+    pub(super) fn root(&self, at: usize, p: Place) -> Option<Origin> {
+        let mut found = self.origin(at, p)?;
+        loop {
+            let place = match self.op(found.at)? {
+                Op::Alu { op: AluOp::Mov, src: Operand::Reg(s), .. } | Op::Movsx { src: s, .. } => {
+                    Place { reg: s.index(), ..found.place }
+                }
+                Op::Alu { op: AluOp::Mov, .. } => return Some(found),
+                Op::Alu { src: Operand::Imm(_), .. } => found.place,
+                _ => return Some(found),
+            };
+            match self.origin(found.at, place) {
+                Some(o) => found = o,
+                None => return Some(found),
+            }
+        }
+    }
+
     /// The same, stopping early at an instruction that `stop` picks.
     pub(super) fn back(&self, at: usize, p: Place, stop: impl Fn(usize) -> bool) -> Option<Origin> {
         let (mut at, mut place) = (at, p);

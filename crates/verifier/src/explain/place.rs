@@ -100,6 +100,17 @@ impl Places {
         self.listing.get(slot).map_or("", String::as_str)
     }
 
+    /// File, line and column of a slot, where it is a line of C.
+    pub(super) fn at(&self, slot: usize) -> Option<(usize, u32, u32)> {
+        let (_, (file, (line, column))) = self.lines.range(..=slot).next_back()?;
+        self.text.is_none().then_some((*file, *line, *column))
+    }
+
+    /// A line of a file, if code was made of it.
+    pub(super) fn text(&self, file: usize, line: u32) -> Option<&str> {
+        self.files.get(file)?.1.get(&line).map(|t| &**t)
+    }
+
     /// Whether a slot's place is a line of C, rather than the instruction itself.
     pub(super) fn is_line(&self, slot: usize) -> bool {
         self.text.is_none() && self.lines.range(..=slot).next_back().is_some()
@@ -152,6 +163,11 @@ impl Places {
             spans.push((at, token(&source.text, span, *column)));
         }
         (sources.into_iter().map(|(_, s)| s).collect(), spans)
+    }
+
+    /// The source in which lines of a file are patched.
+    pub(super) fn patched(&self, file: usize, first: u32, last: u32) -> Source {
+        self.file_excerpt(file, (first as usize, (last as usize).max(first as usize)))
     }
 
     /// Lines of a file that code was made of, from one to another, and one more on each side.

@@ -2,7 +2,8 @@
 
 use skep_isa::{AluOp, CallTarget, Op, Operand, Size};
 
-use super::path::{Path, Place};
+use super::path::{Origin, Path, Place};
+use super::place::Places;
 use super::tell_calls;
 use super::words::{bytes, helper, number, what};
 use crate::codes;
@@ -29,6 +30,7 @@ pub(super) struct Telling {
 /// A refusal with its path, to be asked.
 pub(super) struct Case<'a> {
     pub(super) task: &'a Task,
+    pub(super) places: &'a Places,
     pub(super) refusal: &'a Refusal,
     pub(super) path: &'a Path<'a>,
     /// The moment before the refused instruction.
@@ -59,7 +61,12 @@ pub(super) fn touch(op: Option<&Op>) -> Option<Touch> {
 }
 
 /// Tells a refusal.
-pub(super) fn tell<'a>(task: &'a Task, refusal: &'a Refusal, path: &'a Path<'a>) -> Telling {
+pub(super) fn tell<'a>(
+    task: &'a Task,
+    places: &'a Places,
+    refusal: &'a Refusal,
+    path: &'a Path<'a>,
+) -> Telling {
     let title = codes::code(refusal.code).map_or("the program is refused", |c| c.title);
     let plain = Telling {
         title: title.to_owned(),
@@ -70,7 +77,7 @@ pub(super) fn tell<'a>(task: &'a Task, refusal: &'a Refusal, path: &'a Path<'a>)
     let reg = usize::from(refusal.reg.unwrap_or(0)).min(10);
     let place = Place { depth: path.depth(end), reg };
     let Some(r) = path.reg(end, place).copied() else { return plain };
-    let mut case = Case { task, refusal, path, end, place, reg: r, told: plain };
+    let mut case = Case { task, places, refusal, path, end, place, reg: r, told: plain };
     if path.pc(end) == refusal.insn {
         case.choose();
     } else if refusal.code == "V0107" {
@@ -104,7 +111,18 @@ impl Case<'_> {
     }
 
     pub(super) fn name(&self) -> String {
-        format!("r{}", self.place.reg)
+        self.called(self.end, self.place)
+    }
+
+    /// What to call a register: its number, and in C the variable whose value it holds.
+    pub(super) fn called(&self, at: usize, p: Place) -> String {
+        let slot = self.path.root(at, p).map(|o| self.path.pc(o.at));
+        let here = self.path.pc(at);
+        let variable = slot.filter(|s| self.places.in_scope(*s, here)).and_then(|s| self.places.assigned(s));
+        match variable {
+            Some(v) => format!("`{v}` (r{})", p.reg),
+            None => format!("r{}", p.reg),
+        }
     }
 
     fn verb(&self) -> &'static str {
@@ -130,11 +148,17 @@ impl Case<'_> {
 
     /// Says where the value in a register comes from.
     pub(super) fn tell_origin(&mut self, at: usize, p: Place) {
-        let Some(o) = self.path.origin(at, p) else { return };
+        if let Some(o) = self.path.origin(at, p) {
+            self.tell_made(o);
+        }
+    }
+
+    /// Says what an instruction made.
+    fn tell_made(&mut self, o: Origin) {
         let Some(after) = self.path.reg(o.at + 1, o.place).copied() else { return };
         let text = match self.path.op(o.at) {
             Some(Op::Call(CallTarget::Helper(id))) => {
-                format!("the result of {}: {}", helper(*id), what(self.task, &after))
+                format!("{} gives {}", helper(*id), what(self.task, &after))
             }
             Some(Op::Load { size, src, .. }) => {
                 let from = self.path.reg(o.at, Place { depth: o.place.depth, reg: src.index() });
@@ -272,15 +296,27 @@ impl Case<'_> {
         let Some((add, number_at)) = self.variable_part() else { return };
         let Some(p) = number_at else { return };
         let Some(v) = self.path.reg(add, p).copied() else { return };
-        self.because(add, format!("adds r{}, which may be {}", p.reg, number(&v.val)));
-        let origin = self.path.origin(add, p);
-        self.tell_origin(add, p);
-        let from = origin.map_or(0, |o| o.at);
-        let compared =
-            self.path.comparison(add, |i, dst, src| i > from && (dst == p.reg || src == Some(p.reg)));
+        let name = self.called(add, p);
+        self.because(add, format!("adds {name}, which may be {}", number(&v.val)));
+        self.tell_number(add, p);
+    }
+
+    /// Where a number comes from, and which comparison was made about it.
+    pub(super) fn tell_number(&mut self, at: usize, p: Place) {
+        let (Some(v), Some(root)) = (self.path.reg(at, p).copied(), self.path.root(at, p)) else { return };
+        self.tell_made(root);
+        let about = |i: usize, reg: usize| {
+            let p = Place { depth: self.path.depth(i), reg };
+            self.path.reg(i, p).is_some_and(Reg::is_scalar) && self.path.root(i, p) == Some(root)
+        };
+        let compared = self
+            .path
+            .comparison(at, |i, dst, src| i > root.at && (about(i, dst) || src.is_some_and(|s| about(i, s))));
         if let Some(i) = compared {
             let signed = matches!(self.path.op(i), Some(Op::Branch { cond, .. }) if is_signed(*cond));
-            let text = match signed && v.val.smin < 0 {
+            let negative =
+                v.val.smin < 0 || v.val.umax > i64::MAX as u64 || v.val.umax == u64::from(u32::MAX);
+            let text = match signed && negative {
                 true => "this comparison is signed: it says nothing of negative numbers",
                 false => "this comparison does not bound it enough",
             };
@@ -323,15 +359,16 @@ impl Case<'_> {
             _ => format!("may be {}", shifted(&v, off)),
         };
         self.told.title = format!("the offset into {object} {range}");
-        self.told.label = match most {
-            m if m < 0 => format!("{verb} {}, and there are only {}", bytes(size), bytes(limit)),
+        self.told.label = format!("{name} is {} bytes into it", shifted(&v, off));
+        self.told.notes.push(match most {
+            m if m < 0 => format!("{object} has {}: there are no {} in it", bytes(limit), bytes(size)),
             most => format!(
-                "{name} is {} bytes into it; it has {}: {verb} {}, which needs an offset of at most {most}",
-                shifted(&v, off),
+                "{object} has {}: to {} {} of it, the offset must be at most {most}",
                 bytes(limit),
-                bytes(size)
+                if verb == "writes" { "write" } else { "read" },
+                bytes(size),
             ),
-        };
+        });
         self.tell_variable();
     }
 
@@ -355,7 +392,7 @@ impl Case<'_> {
         }
         self.told.label = match proven {
             0 => format!(
-                "{verb} {}: needs {} behind {name}'s base, and none are proven",
+                "{verb} {}: needs {} behind the base of {name}, and none are proven",
                 bytes(size),
                 bytes(needs)
             ),

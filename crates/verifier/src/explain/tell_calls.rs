@@ -52,7 +52,7 @@ fn wanted(arg: Arg) -> String {
 
 impl Case<'_> {
     /// The helper that is called.
-    fn called(&self) -> Option<i32> {
+    fn helper(&self) -> Option<i32> {
         match self.path.op(self.end)? {
             Op::Call(CallTarget::Helper(id)) => Some(*id),
             _ => None,
@@ -60,13 +60,13 @@ impl Case<'_> {
     }
 
     fn wrong_kind(&mut self) {
-        let Some(id) = self.called() else { return };
+        let Some(id) = self.helper() else { return };
         let row = u32::try_from(id).ok().and_then(|id| HelperId(id).row());
         let (Some(row), Some(n)) = (row, self.place.reg.checked_sub(1)) else { return };
         let wanted = row.args.get(n).map_or_else(|| "something else".into(), |a| wanted(*a));
         let has = what(self.task, &self.reg);
         self.told.title = format!("argument {} of {} must be {wanted}", n + 1, row.name);
-        self.told.label = format!("r{} is {has}", self.place.reg);
+        self.told.label = format!("{} is {has}", self.name());
         if self.reg.maybe_null() {
             self.told.title += ", and this may be null";
         }
@@ -75,7 +75,7 @@ impl Case<'_> {
     }
 
     fn size(&mut self) {
-        let Some(id) = self.called() else { return };
+        let Some(id) = self.helper() else { return };
         let (name, v) = (helper(id), self.reg.val);
         let which = match (self.refusal.code, v.smin < 0) {
             ("V0503", _) => "may be zero",
@@ -85,16 +85,16 @@ impl Case<'_> {
         self.told.title = format!("the size given to {name} {which}");
         let memory = Place { reg: self.place.reg.saturating_sub(1), ..self.place };
         let room = self.path.reg(self.end, memory).and_then(|m| room(self.task, m));
-        self.told.label = format!("r{} may be {}", self.place.reg, number(&v));
+        self.told.label = format!("{} may be {}", self.name(), number(&v));
         if let Some(room) = room {
             self.told.label += &format!("; r{} has room for {}", memory.reg, bytes(room));
         }
-        self.tell_origin(self.end, self.place);
+        self.tell_number(self.end, self.place);
     }
 
     /// Bytes of the stack that a helper reads, or an access that has no other words.
     fn stack_bytes(&mut self) {
-        let (Some(id), true) = (self.called(), self.reg.kind == Kind::Stack) else { return };
+        let (Some(id), true) = (self.helper(), self.reg.kind == Kind::Stack) else { return };
         self.told.title = format!("{} reads stack that was never written", helper(id));
         if let Some(size) = self.figure("size ") {
             self.told.label = format!("reads {} through r{}", bytes(size), self.place.reg);
@@ -102,7 +102,7 @@ impl Case<'_> {
     }
 
     fn not_for_this(&mut self) {
-        let Some(id) = self.called() else { return };
+        let Some(id) = self.helper() else { return };
         let prog = self.task.prog_type;
         let Some(row) = u32::try_from(id).ok().and_then(|id| HelperId(id).row()) else {
             self.told.title = format!("Linux 6.18 has no helper {id}");

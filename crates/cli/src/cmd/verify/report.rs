@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 use skep::abi::ProgType;
 use skep::diag::Report as Finding;
-use skep::diag::render::{Style as Drawing, render};
+use skep::diag::render::render;
 use skep::verifier::Verdict as Decision;
 
 use super::judge::Judged;
@@ -92,7 +92,7 @@ pub(super) fn print(name: &str, prog_type: ProgType, j: &Judged, out: &mut Outpu
 
 /// The refusals, drawn.
 fn findings(j: &Judged, out: &mut Output) -> Result<(), Failure> {
-    let drawing = Drawing { color: out.color(), ..Drawing::default() };
+    let drawing = out.drawing();
     for e in &j.told {
         writeln!(out, "{}\n", render(&e.diagnostic, &drawing))?;
     }
