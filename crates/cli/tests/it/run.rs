@@ -225,3 +225,16 @@ fn what_can_not_be_is_said() {
     let stderr = skep(&["run", "examples/l4_lb.o", "--type", "kprobe", "--pcap", TRAFFIC]).fails(2);
     assert!(stderr.contains("kprobe programs take no packets"), "{stderr}");
 }
+
+/// The packet that a record is told with is the one that emitted it.
+#[test]
+fn records_are_told_with_their_packet() {
+    let json =
+        skep(&["run", "examples/xdp_firewall.o", "--pcap", "examples/traffic.pcapng", "--json"]).json();
+    let numbers: Vec<_> =
+        json["events"].as_array().expect("a list").iter().filter_map(|e| e["packet"].as_u64()).collect();
+    assert!(numbers.len() > 5 && numbers.is_sorted(), "{numbers:?}");
+    let mut distinct = numbers.clone();
+    distinct.dedup();
+    assert!(distinct.len() > 5, "{numbers:?}");
+}

@@ -5,9 +5,10 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Instant;
 
-use skep::abi::ProgType;
+use skep::abi::{HelperId, MapType, ProgType};
 use skep::backend::{Error, ErrorKind, Incoming, Loaded, Outcome};
 use skep::capture::{self, LinkType, Packet, Reader, Writer};
+use skep::isa::Insn;
 use skep::object::{Program, Spec};
 
 use super::tally::Tally;
@@ -88,8 +89,29 @@ impl Feed<'_> {
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         let packets: Vec<_> = held.packets().collect();
+        // What is emitted is told with the number of its packet.
+        let together = if emits(self.spec) { 1 } else { packets.len().max(1) };
+        let mut done = Ok(());
+        for packets in packets.chunks(together) {
+            let started = Instant::now();
+            done = done.and(self.together(packets, index, loaded, tally, sink));
+            tally.took(started.elapsed());
+            tally.events(loaded.take_events());
+        }
+        held.clear();
+        done
+    }
+
+    /// Packets in one go.
+    fn together(
+        &self,
+        packets: &[Packet<'_>],
+        index: usize,
+        loaded: &mut dyn Loaded,
+        tally: &mut Tally<'_>,
+        sink: &mut Sink,
+    ) -> Result<(), Failure> {
         let mut written = Ok(());
-        let started = Instant::now();
         if self.repeat == 1 {
             let incoming: Vec<_> =
                 packets.iter().map(|p| Incoming { data: p.data, timestamp_ns: p.timestamp_ns }).collect();
@@ -99,22 +121,19 @@ impl Feed<'_> {
                     written = done;
                 }
             });
-        } else {
-            for packet in &packets {
-                let mut outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
-                for _ in 1..self.repeat {
-                    if outcome.is_err() {
-                        break;
-                    }
-                    outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
-                }
-                self.outcome(outcome, packet, loaded.packet(), tally, sink)?;
-            }
+            return written;
         }
-        tally.took(started.elapsed());
-        tally.events(loaded.take_events());
-        held.clear();
-        written
+        for packet in packets {
+            let mut outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+            for _ in 1..self.repeat {
+                if outcome.is_err() {
+                    break;
+                }
+                outcome = loaded.run_packet(index, packet.data, packet.timestamp_ns);
+            }
+            self.outcome(outcome, packet, loaded.packet(), tally, sink)?;
+        }
+        Ok(())
     }
 
     /// What came of a packet.
@@ -139,6 +158,16 @@ impl Feed<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether programs have a way to emit anything: a ring buffer, a perf event array, `bpf_trace_printk`, a copy of a packet.
+fn emits(spec: &Spec) -> bool {
+    const CALL: u8 = 0x85;
+    const EMIT: [HelperId; 3] = [HelperId::TRACE_PRINTK, HelperId::TRACE_VPRINTK, HelperId::CLONE_REDIRECT];
+    let calls = |i: &Insn| i.opcode == CALL && i.src == 0 && EMIT.contains(&HelperId(i.imm as u32));
+    let maps = [MapType::RINGBUF, MapType::PERF_EVENT_ARRAY];
+    spec.maps.iter().any(|m| maps.contains(&m.map_type))
+        || spec.programs.iter().any(|p| p.insns.iter().any(calls))
 }
 
 /// Packets that wait to be run together.
