@@ -318,6 +318,7 @@ impl<'a> Compiler<'a> {
             name: program.name.clone(),
             engine: self.engine,
             observe: self.observe,
+            arch: self.world.arch,
             ..Options::default()
         };
         let proved = self.proved(original, prog_type, kind, &program.insns, &imports, &image_options);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use skep_backend::{Backend, Error, LoadOptions, Loaded};
 use skep_btf::Btf;
 use skep_object::Spec;
-use skep_vm::Engine;
+use skep_vm::{Arch, Engine};
 
 use crate::live::Live;
 use crate::observe::Observer;
@@ -91,6 +91,7 @@ pub struct World {
     pub(crate) budget: u64,
     pub(crate) memory: usize,
     pub(crate) engine: Engine,
+    pub(crate) arch: Option<Arch>,
     pub(crate) proofs: bool,
     pub(crate) observer: Option<Observer>,
 }
@@ -130,6 +131,7 @@ impl World {
             budget: DEFAULT_BUDGET,
             memory: DEFAULT_MEMORY,
             engine: Engine::default(),
+            arch: None,
             proofs: false,
             observer: None,
         }
@@ -156,6 +158,8 @@ impl World {
         memory: usize;
         /// Sets what runs programs: the interpreter at first. The results are the same.
         engine: Engine;
+        /// Makes machine code for this machine, to be looked at; the interpreter runs the programs.
+        arch: Option<Arch>;
         /// Sets whether programs are verified first, and machine code leaves out the checks that were proved to be needless.
         /// Programs without a proof keep all of theirs.
         proofs: bool;

@@ -5,10 +5,12 @@
 
 mod reference;
 
+use std::cell::RefCell;
+
 use proptest::prelude::*;
 use reference::{DATA, End, Reference};
 use skep_isa::{AluOp, AtomicOp, Cond, Endian, ImmSource, Insn, Op, Operand, Reg, Size, SwapKind, Width};
-use skep_vm::{Engine, FaultKind, Image, Machine, Memory, Options, Protection, Trap, TrapKind};
+use skep_vm::{Engine, FaultKind, Image, Machine, Memory, Options, Protection, RegionId, Trap, TrapKind};
 
 const EDGES: [u64; 14] = [
     0,
@@ -55,9 +57,9 @@ fn compare(ops: &[Op], data: &[u8], endian: Endian) -> bool {
     }
     let mut charged = Vec::new();
     for engine in engines() {
-        let mut memory = Memory::new(endian);
-        let region = memory.add_bytes(data, Protection::ReadWrite).expect("data");
-        assert_eq!(region.base(), DATA);
+        let (mut memory, region) = room(endian);
+        memory.replace(region, data.len()).expect("data");
+        memory.storage_mut(region).expect("data").copy_from_slice(data);
         let options = Options { endian, engine, ..Options::default() };
         let image = Image::new(&slots, &(), &options).expect("an image");
         let mut machine = Machine::new();
@@ -65,15 +67,31 @@ fn compare(ops: &[Op], data: &[u8], endian: Endian) -> bool {
         assert_eq!(found, expected, "{engine:?} {ops:#?}");
         assert_eq!(machine.registers(), reference.regs, "{engine:?} {ops:#?}");
         assert_eq!(memory.storage(region).expect("data"), reference.data, "{engine:?}");
-        assert_eq!(
-            memory.storage(skep_vm::RegionId::frame(0)).expect("stack"),
-            reference.stack,
-            "{engine:?}"
-        );
+        assert_eq!(memory.storage(RegionId::frame(0)).expect("stack"), reference.stack, "{engine:?}");
         charged.push(machine.charged());
+        ROOMS.with_borrow_mut(|rooms| rooms.push((memory, region)));
     }
     assert!(charged.windows(2).all(|c| c[0] == c[1]), "{charged:?}");
     true
+}
+
+thread_local! {
+    /// Memories to use again: to reserve their room takes long in emulation.
+    static ROOMS: RefCell<Vec<(Memory, RegionId)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A memory of this byte order with a region at the address of the reference's data.
+fn room(endian: Endian) -> (Memory, RegionId) {
+    let used = ROOMS.with_borrow_mut(|rooms| {
+        let i = rooms.iter().position(|(memory, _)| memory.endian() == endian)?;
+        Some(rooms.swap_remove(i))
+    });
+    used.unwrap_or_else(|| {
+        let mut memory = Memory::new(endian);
+        let region = memory.add(0, Protection::ReadWrite).expect("data");
+        assert_eq!(region.base(), DATA);
+        (memory, region)
+    })
 }
 
 /// What this machine can run programs with.

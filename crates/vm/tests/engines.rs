@@ -158,7 +158,7 @@ fn run(case: &Case, engine: Engine, rooms: &mut [Room; 2]) -> Option<Seen> {
 #[test]
 fn random_programs_end_the_same() {
     let count = std::env::var("SKEP_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
-    let (mut exits, mut calls) = (0u64, 0);
+    let (mut exits, mut calls, mut digest) = (0u64, 0, 0xcbf2_9ce4_8422_2325);
     let (mut interpreted, mut compiled) = (Room::both(), Room::both());
     let first = std::env::var("SKEP_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     for seed in first..first + count {
@@ -168,7 +168,12 @@ fn random_programs_end_the_same() {
         assert_eq!(found, expected, "seed {seed}\n{:?}", case.programs);
         exits += u64::from(expected.result.is_ok());
         calls += expected.calls.len();
+        // FNV-1a over all that was seen: it must be the same on every machine.
+        let step = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        digest = format!("{found:?}").into_bytes().into_iter().fold(digest, step);
     }
-    println!("{count} programs, {exits} of them to their end, {calls} calls of helpers");
+    println!(
+        "{count} programs, {exits} of them to their end, {calls} calls of helpers: digest {digest:016x}"
+    );
     assert!(exits > count / 10 && calls as u64 > count / 10, "{exits} exits, {calls} calls of {count}");
 }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long)]
     elf: bool,
 
-    /// Run native code instead of the interpreter (x86-64)
+    /// Run native code instead of the interpreter (x86-64, AArch64)
     #[arg(long)]
     jit: bool,
 

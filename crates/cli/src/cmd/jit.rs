@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use skep::backend::LoadOptions;
 use skep::isa::disasm::Style;
 use skep::object::{Program, Spec};
 use skep::runtime::World;
-use skep::vm::{Engine, Image};
+use skep::vm::{Arch, Engine, Image};
 
 use super::disasm::listing::{Line, Listing};
 use super::run;
@@ -20,9 +21,10 @@ const EXAMPLES: &str = "\
 Examples:
   skep jit examples/xdp_firewall.o
   skep jit examples/l4_lb.o --prog l4_lb --unverified    with all checks
+  skep jit examples/xdp_firewall.o --arch aarch64
   skep jit prog.bpf --json | jq '.insns[].machine[].text'";
 
-/// Show the machine code that a program becomes, under its source and bytecode (x86-64)
+/// Show the machine code that a program becomes, under its source and bytecode (x86-64, AArch64)
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -41,12 +43,36 @@ pub(crate) struct Args {
     /// Keep the checks that the verifier can prove to be needless
     #[arg(long)]
     unverified: bool,
+
+    /// The machine that code is made for; at first the one that this runs on
+    #[arg(long, value_name = "NAME")]
+    arch: Option<Target>,
+}
+
+/// Machines that code can be made for on any machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Armv8.0: atomics are loops
+    Aarch64,
+    /// with atomic instructions (Armv8.1)
+    #[value(name = "aarch64+lse")]
+    Aarch64Lse,
+}
+
+impl From<Target> for Arch {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Aarch64 => Self::Aarch64,
+            Target::Aarch64Lse => Self::Aarch64Lse,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Json<'a> {
     schema: &'static str,
     program: &'a str,
+    arch: &'static str,
     proved: bool,
     bytes: usize,
     insns: Vec<Both>,
@@ -74,16 +100,16 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     let program = run::choose(spec, args.prog.as_deref())?;
     let prog_type = run::prog_type(program, args.prog_type.as_deref(), false)?;
     let options = run::options(spec, program, prog_type);
-    let live = compile(spec, program, &options, !args.unverified)?;
+    let live = compile(spec, program, &options, args)?;
     let name = program.name.as_str();
     let Some((image, code)) = live.image(name).and_then(|i| Some((i, i.machine_code()?))) else {
         return Err(Failure::new("there is no machine code for this program"));
     };
-    let insns = side_by_side(spec, program, image, code);
+    let arch = if args.arch.is_some() { "aarch64" } else { std::env::consts::ARCH };
+    let insns = side_by_side(spec, program, image, code, arch);
     if out.json {
-        let json =
-            Json { schema: "skep.jit/1", program: name, proved: image.is_proved(), bytes: code.len(), insns };
-        out.object(&json)?;
+        let (proved, bytes) = (image.is_proved(), code.len());
+        out.object(&Json { schema: "skep.jit/1", program: name, arch, proved, bytes, insns })?;
         return Ok(Verdict::Yes);
     }
     let heading = out.paint(Paint::Heading, format!("{name}:"));
@@ -100,15 +126,15 @@ fn compile(
     spec: &Spec,
     program: &Program,
     options: &LoadOptions,
-    proofs: bool,
+    args: &Args,
 ) -> Result<skep::runtime::Live, Failure> {
-    let world = World::new().engine(Engine::Jit).proofs(proofs);
+    let world = World::new().engine(Engine::Jit).arch(args.arch.map(Arch::from)).proofs(!args.unverified);
     world
         .load(spec, options)
         .map_err(|e| Failure::new(format!("{}: {e}", program.name)).hint_opt(e.hint().map(str::to_owned)))
 }
 
-fn side_by_side(spec: &Spec, program: &Program, image: &Image, code: &[u8]) -> Vec<Both> {
+fn side_by_side(spec: &Spec, program: &Program, image: &Image, code: &[u8], arch: &str) -> Vec<Both> {
     let places = image.native_offsets();
     let lines = Listing::new(spec, program).lines(Style::Kernel);
     lines
@@ -119,7 +145,8 @@ fn side_by_side(spec: &Spec, program: &Program, image: &Image, code: &[u8]) -> V
                 |_| Vec::new(),
                 |i| {
                     let start = places[i].1;
-                    decode(code, start, places.get(i + 1).map(|p| p.1))
+                    let end = places.get(i + 1).map(|p| p.1);
+                    if arch == "aarch64" { words(code, start, end) } else { decode(code, start, end) }
                 },
             );
             Both { line, machine }
@@ -127,7 +154,22 @@ fn side_by_side(spec: &Spec, program: &Program, image: &Image, code: &[u8]) -> V
         .collect()
 }
 
-/// The machine code from `start` to `end`, or else to where it goes elsewhere.
+/// AArch64 code from `start` to `end`, or else to where it goes elsewhere.
+fn words(code: &[u8], start: usize, end: Option<usize>) -> Vec<Machine> {
+    let own = code.get(start..end.unwrap_or(code.len())).unwrap_or_default();
+    let mut all = Vec::new();
+    for (offset, word, text) in skep::vm::words(own, start) {
+        let leaves = text == "ret" || text.starts_with("b ");
+        let bytes = word.to_le_bytes().map(|b| format!("{b:02x}")).join(" ");
+        all.push(Machine { offset, bytes, text });
+        if end.is_none() && leaves {
+            break;
+        }
+    }
+    all
+}
+
+/// x86-64 code from `start` to `end`, or else to where it goes elsewhere.
 #[cfg(target_arch = "x86_64")]
 fn decode(code: &[u8], start: usize, end: Option<usize>) -> Vec<Machine> {
     use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, NasmFormatter};
@@ -154,7 +196,7 @@ fn decode(code: &[u8], start: usize, end: Option<usize>) -> Vec<Machine> {
     all
 }
 
-/// No machine code is made elsewhere.
+/// None is made elsewhere.
 #[cfg(not(target_arch = "x86_64"))]
 fn decode(_: &[u8], _: usize, _: Option<usize>) -> Vec<Machine> {
     Vec::new()

@@ -116,7 +116,7 @@ fn conformance_speaks_the_plugin_protocol() {
 }
 
 #[test]
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 fn conformance_runs_native_code() {
     assert_eq!(skep_with(&["conformance", "--jit"], format!("{ANSWER}\n").as_bytes()).ok(), "2a\n");
 }

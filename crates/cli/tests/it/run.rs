@@ -200,7 +200,7 @@ fn corpus_files_run_as_they_are() {
 }
 
 #[test]
-#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 fn native_code_says_what_the_interpreter_says() {
     let run =
         |engine| skep(&["run", "examples/l4_lb.o", "--pcap", TRAFFIC, "--engine", engine, "--json"]).json();

@@ -41,11 +41,12 @@ fn run_of_every_example() {
 #[test]
 fn the_other_commands() {
     keeps("asm", &skep_with(&["asm", "-", "--json"], b"here:\nr1 = map[m]\ngoto here\nexit\n").json());
-    if cfg!(all(target_arch = "x86_64", unix)) {
+    if cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix)) {
         keeps("jit", &skep(&["jit", "--json", "examples/tc_marker.o"]).json());
     } else {
         println!("skipped: jit --json: there is no compiler for this machine");
     }
+    keeps("jit", &skep(&["jit", "--arch", "aarch64", "--json", "examples/tc_marker.o"]).json());
     keeps("disasm", &skep(&["disasm", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "--c", "examples/tc_marker.o"]).json());

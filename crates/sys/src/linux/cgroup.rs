@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Errno;
 
 /// `CGROUP2_SUPER_MAGIC`.
-const MAGIC: libc::__fsword_t = 0x6367_7270;
+const MAGIC: i64 = 0x6367_7270;
 
 /// Where the cgroup2 hierarchy is mounted: the first such mount that this process sees.
 pub fn mount() -> Option<PathBuf> {
@@ -56,15 +56,13 @@ pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC);
     let dir = options.open(path).map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::ENOENT.0)))?;
-    let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `stat` has room for what is written, and is read only where the call says that it was.
-    let kind = unsafe {
-        match libc::fstatfs(dir.as_raw_fd(), stat.as_mut_ptr()) {
-            0 => Ok(stat.assume_init().f_type),
-            _ => Err(Errno::last()),
-        }
-    }?;
-    if kind == MAGIC { Ok(dir.into()) } else { Err(Errno::EBADF) }
+    // SAFETY: zero is a value of every field of the struct, all of them integers.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open; the struct lives for the call, which writes it.
+    if unsafe { libc::fstatfs(dir.as_raw_fd(), &raw mut stat) } != 0 {
+        return Err(Errno::last());
+    }
+    if stat.f_type as i64 == MAGIC { Ok(dir.into()) } else { Err(Errno::EBADF) }
 }
 
 /// The id of a cgroup, as `bpf_get_current_cgroup_id` and links tell it: its file handle (name_to_handle_at(2)).

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::Errno;
 
 /// `SIOCETHTOOL`
-const SIOCETHTOOL: libc::c_ulong = 0x8946;
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
 /// `ETHTOOL_GGRO`
 const GET_GRO: u32 = 0x2b;
 

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// The engine and the world.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Choice {
-    /// What runs the code: the checked interpreter, or native code (x86-64), without the checks that verifying proved to be
+    /// What runs the code: the checked interpreter, or native code (x86-64, AArch64), without the checks that verifying proved to be
     /// needless
     #[arg(long, value_name = "ENGINE", default_value = "interp", help_heading = "Engine")]
     engine: Engine,
