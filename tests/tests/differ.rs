@@ -11,7 +11,7 @@ const PROGRAMS: u64 = 300;
 
 /// The interpreter, and the JIT where there is one.
 fn engines() -> Vec<Engine> {
-    let jit = cfg!(all(target_arch = "x86_64", unix, not(skep_portable)));
+    let jit = cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)));
     [Engine::Interpreter].into_iter().chain(jit.then_some(Engine::Jit)).collect()
 }
 

@@ -163,7 +163,7 @@ impl Vm {
     ///
     /// let mut vm = Vm::from_asm("r0 = 42\n exit")?.engine(Engine::Jit);
     /// match vm.run([0; 5]) {
-    ///     Err(e) if e.no_jit() => println!("{e}"), // no x86-64, or no Unix
+    ///     Err(e) if e.no_jit() => println!("{e}"), // neither x86-64 nor AArch64, or no Unix
     ///     r0 => assert_eq!(r0?, 42),
     /// }
     /// # Ok::<(), skep::Error>(())

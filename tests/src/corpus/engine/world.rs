@@ -44,7 +44,7 @@ impl Engine for World {
 
 /// Whether this build compiles programs.
 fn has_jit() -> bool {
-    cfg!(all(target_arch = "x86_64", unix, not(skep_portable)))
+    cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))
 }
 
 /// Loads and runs a file's program in a backend.
