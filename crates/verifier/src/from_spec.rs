@@ -83,7 +83,13 @@ impl Task {
             gpl: gpl_compatible(&spec.license),
             insns,
             maps: (0..).zip(&spec.maps).map(|(i, m)| (i, Arc::new(shape(m, spec.btf.as_ref())))).collect(),
-            func_info: solved.func_info.iter().filter_map(|f| Some((f.insn, f.type_id?))).collect(),
+            // A function without a type has no record, and then none has.
+            func_info: solved
+                .func_info
+                .iter()
+                .map(|f| Some((f.insn, f.type_id?)))
+                .collect::<Option<_>>()
+                .unwrap_or_default(),
             btf,
             vmlinux: options.vmlinux.clone(),
             attach_func: program.attach_to.clone(),

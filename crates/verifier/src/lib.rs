@@ -160,7 +160,9 @@ fn run(task: &Task, kept: &mut Kept) -> Step {
     if let Some(what) = scan::not_modelled(task, &slots) {
         return Err(Stop::NotModelled(what));
     }
+    check::func_records(task)?;
     let mut subprogs = structure::split(&slots).map_err(Stop::Refused)?;
+    check::all_recorded(task, &subprogs)?;
     check::name_subprogs(task, &mut subprogs);
     check::abnormal_returns(task, &subprogs)?;
     check::resolve(task, &slots)?;

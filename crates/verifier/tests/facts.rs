@@ -258,3 +258,14 @@ exit";
     assert!(v.values().at(10).unwrap().slot(-8).is_unknown());
     assert_eq!(v.facts().at(12).access(), Some(Region::Stack { up: 1, offset: Span::at(-8) }));
 }
+
+/// Linux forgets that a number plus a record dies with the record, and accepts what reads it afterwards. Nothing is told of
+/// such a program.
+#[test]
+fn nothing_is_told_of_a_record_that_outlives_its_release() {
+    let text = "r6 = 8\nr1 = map[m]\nr2 = 16\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\nr6 += r0\nr1 = r0\nr2 = 0\ncall bpf_ringbuf_discard\nr0 = *(u8 *)(r6 + 0)\nout: r0 = 0\nexit";
+    let shape = MapShape { key_size: 0, value_size: 0, max_entries: 4096, ..shape(MapType::RINGBUF) };
+    let task = Task { maps: vec![(7, Arc::new(shape))], ..task(text, MapType::RINGBUF) };
+    assert_eq!(skep_verifier::verify(&task).verdict, Verdict::Accept);
+    assert!(matches!(Verified::new(task).unwrap_err().verdict, Verdict::Reject(_)));
+}

@@ -75,6 +75,22 @@ fn structure() {
     refused("r0 = 1\nr0 /= 0\nexit", 1, "div by zero");
 }
 
+/// A jump with what must be zero in it is refused only where a path gets to it, but control flow sees where it goes.
+#[test]
+fn malformed_jumps_go_somewhere_all_the_same() {
+    let may_goto = |off| skep_isa::Insn { opcode: 0xe5, dst: 0, src: 0, off, imm: 1 };
+    for (off, refused) in [(0, None), (5, Some("jump out of range from insn 2 to 8"))] {
+        let mut task = task(ProgType::XDP, "r0 = 0\nif r0 == 0 goto out\nout: exit");
+        task.insns[1].off = 1;
+        task.insns.insert(2, may_goto(off));
+        match (verify(&task).verdict, refused) {
+            (Verdict::Accept, None) => {}
+            (Verdict::Reject(r), Some(message)) => assert_eq!(r.message, message),
+            (other, _) => panic!("{off}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn bounded_loops_are_explored_and_endless_ones_found() {
     accepted("r0 = 0\nagain: r0 += 1\nif r0 < 10 goto again\nexit", 22);

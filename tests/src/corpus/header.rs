@@ -103,6 +103,30 @@ pub struct MapLine {
     pub flags: u32,
 }
 
+/// What a function takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A number.
+    Number,
+    /// A pointer to 16 bytes, or null.
+    Memory,
+    /// A pointer to 16 bytes.
+    NonNull,
+    /// The context.
+    Context,
+}
+
+/// The type of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FuncLine {
+    /// Its label.
+    pub name: String,
+    /// Whether it is global, and verified by itself.
+    pub global: bool,
+    /// What it takes.
+    pub args: Vec<Takes>,
+}
+
 /// All that a header says; texts that are looked at later stay texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
@@ -118,6 +142,8 @@ pub struct Header {
     pub maps: Vec<MapLine>,
     /// `OUTER MAP`.
     pub inner: Vec<[String; 2]>,
+    /// Types of functions, in their order; the program's own comes by itself.
+    pub funcs: Vec<FuncLine>,
     /// `MAP KEY VALUE` before the run.
     pub entries: Vec<[String; 3]>,
     /// `MAP KEY VALUE` after the run.
@@ -132,6 +158,8 @@ pub struct Header {
     pub ctx: Option<Vec<u8>>,
     /// What a verifier says.
     pub verify: Verify,
+    /// How many instructions it processes.
+    pub count: Option<u32>,
     /// What a run gives.
     pub run: Run,
     /// The packet or memory after the run.
@@ -171,6 +199,8 @@ impl Header {
             "flags" => self.flags = number(value)? as u32,
             "map" => self.maps.push(map_line(value)?),
             "inner" => self.inner.push(words(value)?),
+            "func" => self.funcs.push(func_line(value)?),
+            "count" => self.count = Some(number(value)? as u32),
             "entry" => self.entries.push(words(value)?),
             "after" => self.after.push(words(value)?),
             "event" => self.events.push(event(value)),
@@ -219,6 +249,26 @@ fn words<const N: usize>(value: &str) -> Result<[String; N], String> {
 fn event(value: &str) -> [String; 2] {
     let (source, rest) = value.split_once(' ').unwrap_or((value, ""));
     [source.to_owned(), rest.trim().to_owned()]
+}
+
+fn func_line(value: &str) -> Result<FuncLine, String> {
+    let mut words = value.split_whitespace();
+    let (Some(name), Some(linkage)) = (words.next(), words.next()) else {
+        return Err("expected `LABEL static` or `LABEL global`".into());
+    };
+    let global = match linkage {
+        "static" => false,
+        "global" => true,
+        _ => return Err(format!("`{linkage}` is not static or global")),
+    };
+    let takes = |word| match word {
+        "number" => Ok(Takes::Number),
+        "memory" => Ok(Takes::Memory),
+        "nonnull" => Ok(Takes::NonNull),
+        "context" => Ok(Takes::Context),
+        _ => Err(format!("`{word}` is not number, memory, nonnull or context")),
+    };
+    Ok(FuncLine { name: name.into(), global, args: words.map(takes).collect::<Result<_, _>>()? })
 }
 
 fn map_line(value: &str) -> Result<MapLine, String> {

@@ -15,13 +15,15 @@
 //! |---|---|
 //! | `prog` | program type; required |
 //! | `attach`, `license`, `flags` | expected attach type, licence (default GPL), program flags |
-//! | `map` | `NAME TYPE KEY VALUE MAX [FLAGS]`; may be repeated, as may the next four |
+//! | `map` | `NAME TYPE KEY VALUE MAX [FLAGS]`; may be repeated, as may the next five |
 //! | `inner` | `OUTER MAP`: OUTER's inner maps have the shape of MAP (default: array 4 8 1) |
+//! | `func` | `LABEL static` or `LABEL global`, then what it takes: `number`, `memory`, `nonnull` (16 bytes), `context` |
 //! | `entry` | `MAP KEY VALUE` in hex, put there before the run; VALUE may be `self`, or `map:NAME` |
 //! | `after` | `MAP KEY VALUE` after the run; VALUE may be `none`, or `sum:N` over all CPUs; KEY may be `-` |
 //! | `event` | `MAP HEX`, `trace TEXT` or `clone HEX`, in order; `none` if there must be none |
 //! | `packet`, `mem`, `ctx` | hex; the packet is 00 01 .. 3f by default; `mem` is r1, its length r2 |
 //! | `verify` | `accept` (default), `reject`, `skip` |
+//! | `count` | how many instructions are processed by the verifier, and by Linux, which gives the same answer |
 //! | `run` | expected r0; `trap`; `skip` (default) |
 //! | `out` | hex of the packet (or `mem`) after the run |
 //! | `kernel` | `same` (default), `reject`, `skip: REASON` |
@@ -38,10 +40,11 @@ mod case;
 pub mod engine;
 mod header;
 mod text;
+mod types;
 
 pub use bless::{bless, difference};
 pub use case::{Case, Observed, Report, run};
-pub use header::{Engines, Header, HeaderError, Kernel, MapLine, Run, Verify};
+pub use header::{Engines, FuncLine, Header, HeaderError, Kernel, MapLine, Run, Takes, Verify};
 pub use text::{Mark, NAMES, Program, assemble};
 
 use std::path::{Path, PathBuf};

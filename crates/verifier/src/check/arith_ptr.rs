@@ -43,6 +43,15 @@ impl Env<'_> {
         d.range = ptr.range;
         d.map_uid = ptr.map_uid;
         d.ref_id = ptr.ref_id;
+        if scalar_first && self.recorder.is_none() {
+            // Linux 6.18 leaves two things behind when the number stands first: that the pointer dies with a reference,
+            // and whose stack it points to, which it takes for the entry's. The verdict follows it; where facts are
+            // wanted, what the verdict says has to hold.
+            d.ref_id = 0;
+            if ptr.kind == Kind::Stack {
+                d.aux = 0;
+            }
+        }
         d.val.unbound32();
         match op {
             AluOp::Add => self.add_offset(&mut d, ptr, off),

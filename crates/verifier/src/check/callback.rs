@@ -19,6 +19,7 @@ impl Env<'_> {
             return self.call_later(subprog, m);
         }
         if id == H::LOOP {
+            self.note_inlining(subprog)?;
             // How often it runs decides when exploring its body may stop.
             if !self.cur.reg(1).is_scalar() {
                 return Err(self.refuse(errno::EFAULT, "V0901", "verifier bug: backtracking misuse"));
@@ -56,6 +57,22 @@ impl Env<'_> {
         p.state.frame_mut(caller).callback_depth += 1;
         self.pending.push(p);
         self.cur.top_mut().callback_depth = 0;
+        Ok(())
+    }
+
+    /// bpf_loop without flags that always has the same callback becomes a loop in place: that the flags are zero decided
+    /// something, as long as all paths so far could be served like that.
+    fn note_inlining(&mut self, subprog: usize) -> Step {
+        let before = self.aux[self.pc].inlined;
+        if before == Some(None) {
+            return Ok(());
+        }
+        let no_flags = self.cur.reg(4).is_null();
+        if no_flags {
+            self.mark_precise(4)?;
+        }
+        let same = before.is_none_or(|b| b == Some(subprog));
+        self.aux[self.pc].inlined = Some(Some(subprog).filter(|_| no_flags && same));
         Ok(())
     }
 

@@ -107,6 +107,8 @@ impl Env<'_> {
 
     /// Back to the caller, or to the helper that called.
     pub(super) fn leave_function(&mut self) -> Step<usize> {
+        // What the callee's frames read and write has to be known to states that are compared from now on.
+        self.stack_live.path_ended(&self.cur, &self.slots, &self.subprogs);
         if self.cur.reg(0).kind == Kind::Stack {
             let m = "cannot return stack pointer to the caller";
             return Err(self.refuse(errno::EINVAL, "V0804", m));

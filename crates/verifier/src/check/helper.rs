@@ -161,7 +161,10 @@ impl Env<'_> {
     /// Helpers that do more than their prototype says.
     fn special(&mut self, id: H, m: &Meta) -> Step {
         match id {
-            H::TAIL_CALL => self.no_held(true, "tail_call"),
+            H::TAIL_CALL => {
+                self.no_held(true, "tail_call")?;
+                self.constant_index(m)
+            }
             H::GET_FUNC_IP if self.task.prog_type != P::KPROBE => {
                 let t = format!(
                     "func bpf_get_func_ip#173 not supported for program type {}",
@@ -175,6 +178,16 @@ impl Env<'_> {
                 Err(self.refuse(errno::EINVAL, "V0512", t))
             }
             H::FOR_EACH_MAP_ELEM | H::LOOP | H::TIMER_SET_CALLBACK => self.call_back(id, m),
+            _ => Ok(()),
+        }
+    }
+
+    /// A tail call to a known slot becomes a jump to it: the slot decided something.
+    fn constant_index(&mut self, m: &Meta) -> Step {
+        let Some((map, _)) = m.map else { return Ok(()) };
+        let slots = u64::from(self.maps[map as usize].max_entries);
+        match self.cur.reg(3).val.const_value(true) {
+            Some(slot) if slot < slots => self.mark_precise(3),
             _ => Ok(()),
         }
     }

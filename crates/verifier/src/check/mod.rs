@@ -28,7 +28,7 @@ use crate::refusal::{Step, Stop, errno};
 use crate::state::{FP, Kind};
 use crate::structure::Slot;
 pub(crate) use admission::admit;
-pub(crate) use global::name_subprogs;
+pub(crate) use global::{all_recorded, func_records, name_subprogs};
 pub(crate) use memory::Access;
 pub(crate) use resolve::{abnormal_returns, resolve};
 pub(crate) use stack::show_tnum;
@@ -121,6 +121,9 @@ impl Env<'_> {
     }
 }
 
+/// The opcode of a jump that bounds a loop by counting.
+const MAY_GOTO: u8 = 0xe5;
+
 /// The kernel's words for an instruction that is none.
 fn malformed(e: &skep_isa::DecodeError) -> String {
     use skep_isa::Field;
@@ -129,9 +132,11 @@ fn malformed(e: &skep_isa::DecodeError) -> String {
         Some(Field::Dst) if insn.dst > 10 => format!("R{} is invalid", insn.dst),
         Some(Field::Src) if insn.src > 10 => format!("R{} is invalid", insn.src),
         Some(Field::Opcode) | None => format!("unknown opcode {:02x}", insn.opcode),
+        Some(_) if insn.opcode == MAY_GOTO => format!("invalid may_goto imm {}", insn.imm),
         Some(_) => {
             let class = match insn.opcode & 7 {
-                0 => "BPF_LD_IMM",
+                0 if insn.opcode == 0x18 => "BPF_LD_IMM64",
+                0 => "BPF_LD_[ABS|IND]",
                 1 => "BPF_LDX",
                 2 => "BPF_ST",
                 3 => "BPF_STX",

@@ -1,7 +1,7 @@
 //! What the kernel looks at in every instruction before it explores any: opcodes, maps, functions.
 
 use skep_abi::{MapType as M, ProgType as P};
-use skep_isa::{CallTarget, Field, ImmSource, Op};
+use skep_isa::{CallTarget, Field, ImmSource, Insn, Op};
 
 use crate::refusal::{Refusal, Step, Stop, errno};
 use crate::structure::{Slot, Subprog};
@@ -18,16 +18,28 @@ const MAX_OFFSET: u32 = 1 << 29;
 const MAX_USED_MAPS: usize = 64;
 /// A call of the address in a register: an instruction of RFC 9669 that Linux does not have.
 const CALLX: u8 = 0x8d;
+/// A wide load.
+const WIDE: u8 = 0x18;
 /// Class of loads.
 const LDX: u8 = 1;
+
+/// What is wrong with a wide load: its second half is none, or it names nothing that there is.
+fn wide_words(insns: &[Insn]) -> &'static str {
+    let half = |i: &Insn| (i.opcode, i.dst, i.src, i.off) == (0, 0, 0, 0);
+    if insns.get(1).is_some_and(half) {
+        "unrecognized bpf_ld_imm64 insn"
+    } else {
+        "invalid bpf_ld_imm64 insn"
+    }
+}
 
 /// Checks what each slot names.
 pub(crate) fn resolve(task: &Task, slots: &[Slot]) -> Step {
     let mut used = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
         match slot {
-            Slot::Bad(e, None) if e.insn().opcode == 0x18 => {
-                return Err(refuse(errno::EINVAL, i, "V0110", "invalid bpf_ld_imm64 insn".into()));
+            Slot::Bad(_, None) if task.insns[i].opcode == WIDE => {
+                return Err(refuse(errno::EINVAL, i, "V0110", wide_words(&task.insns[i..]).into()));
             }
             Slot::Op(Op::Call(CallTarget::Register(_))) => {
                 return Err(refuse(errno::EINVAL, i, "V0110", format!("unknown opcode {CALLX:02x}")));
@@ -56,6 +68,10 @@ pub(crate) fn resolve(task: &Task, slots: &[Slot]) -> Step {
                 };
                 let number = *imm as i32;
                 let Some(map) = task.map(number).map(|m| &task.maps[m].1) else {
+                    if matches!(source, ImmSource::MapIdx | ImmSource::MapIdxValue) {
+                        let m = "fd_idx without fd_array is invalid";
+                        return Err(refuse(errno::EPROTO, i, "V0111", m.into()));
+                    }
                     let m = format!("fd {number} is not pointing to valid bpf_map");
                     return Err(refuse(errno::EBADF, i, "V0111", m));
                 };

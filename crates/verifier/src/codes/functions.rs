@@ -38,4 +38,10 @@ and writable memory as its type has."#,
         title: "a function that may end the program",
         story: r#"A function with a tail call or LD_ABS can end the program early: it needs BTF and must return `int`."#,
     },
+    Code {
+        id: "V0607",
+        title: "records of functions that do not fit the program",
+        story: r#"Function info has one record for each function, in order, the first at instruction 0, and each names a `FUNC` of the
+program's BTF. Who links or edits bytecode has to move the records with the functions."#,
+    },
 ];

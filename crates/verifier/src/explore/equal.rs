@@ -89,10 +89,16 @@ fn reg_safe(old: &Reg, new: &Reg, ids: &mut IdMap, how: Exact) -> bool {
             if !old.precise && how == Exact::No {
                 return true;
             }
-            if (old.id ^ new.id) & ADD_CONST != 0 || (old.id & ADD_CONST != 0 && old.off != new.off) {
+            if !old.val.includes(&new.val) {
                 return false;
             }
-            old.val.includes(&new.val) && ids.matches_scalar(old.id, new.id)
+            // A number that was linked with nothing was safe alone: a link only says more of the new one.
+            if old.id == 0 {
+                return true;
+            }
+            let same_distance =
+                (old.id ^ new.id) & ADD_CONST == 0 && (old.id & ADD_CONST == 0 || old.off == new.off);
+            same_distance && ids.matches_scalar(old.id, new.id)
         }
         Kind::MapKey | Kind::MapValue | Kind::Mem | Kind::Buf | Kind::TpBuffer => {
             old.off == new.off
@@ -123,7 +129,7 @@ fn as_scalar(slot: &Slot, allow_uninit: bool) -> Option<Reg> {
 }
 
 fn slot_safe(old: &Slot, new: Option<&Slot>, ids: &mut IdMap, how: Exact, uninit: bool) -> bool {
-    if how == Exact::Yes && new.is_none_or(|n| n.bytes != old.bytes) {
+    if how != Exact::No && new.is_none_or(|n| n.bytes != old.bytes) {
         return false;
     }
     let ignored = |b: Byte| b == Byte::Invalid || uninit && b == Byte::Misc;

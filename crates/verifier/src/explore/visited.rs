@@ -31,7 +31,9 @@ impl Env<'_> {
                 let propagated = self.propagate_precision(id, &mut cur);
                 self.cur = cur;
                 propagated?;
-                if open {
+                // Linux 6.18 keeps no back edge where a callback goes round. The verdict follows it; where facts are wanted,
+                // what the verdict says has to hold.
+                if open && (self.recorder.is_some() || !self.aux[self.pc].calls_callback) {
                     self.add_back_edge(id);
                 }
                 Ok(true)
@@ -159,7 +161,6 @@ impl Env<'_> {
         if self.rights.bpf {
             self.cur.each_reg(|r| r.precise && r.is_scalar(), |r| r.precise = false);
         }
-        self.clear_lone_ids();
         self.cur.insn = self.pc;
         let mut state = self.cur.clone();
         state.branches = 1;
@@ -181,31 +182,6 @@ impl Env<'_> {
         self.cur.first_insn = self.pc;
         self.cur.history.clear();
         self.step = None;
-    }
-
-    /// An id that only one number has links nothing.
-    fn clear_lone_ids(&mut self) {
-        let mut ids: Vec<(u32, u32)> = Vec::new();
-        let mut count = |r: &Reg| {
-            if r.is_scalar() && r.id != 0 {
-                match ids.iter_mut().find(|(id, _)| *id == r.link()) {
-                    Some((_, n)) => *n += 1,
-                    None => ids.push((r.link(), 1)),
-                }
-            }
-        };
-        for f in &self.cur.frames {
-            f.regs.iter().for_each(&mut count);
-            f.stack.spilled().for_each(|(_, s)| count(&s.reg));
-        }
-        let lone = |id: u32| ids.iter().any(|(i, n)| *i == id && *n == 1);
-        self.cur.each_reg(
-            |r| r.is_scalar() && r.id != 0 && lone(r.link()),
-            |r| {
-                r.id = 0;
-                r.off = 0;
-            },
-        );
     }
 
     /// Forgets what can no longer be read in finished states of this place.

@@ -40,11 +40,17 @@ pub(crate) fn decode_slots(insns: &[Insn]) -> Vec<Slot> {
     while out.len() < insns.len() {
         match decode(insns, out.len()) {
             Ok(op) => out.push(Slot::Op(op)),
-            Err(e) => out.push(match by_opcode(&insns[out.len()]) {
-                // The kernel never looks at the offset of an exit.
-                Some(Op::Exit) if is_exit(&insns[out.len()]) => Slot::Op(Op::Exit),
-                flow => Slot::Bad(e, flow.or_else(|| wide(&insns[out.len()..]))),
-            }),
+            Err(e) => {
+                let rest = &insns[out.len()..];
+                out.push(match by_opcode(&rest[0]) {
+                    // The kernel never looks at the offset of an exit, nor at the upper half of a function's address.
+                    Some(Op::Exit) if is_exit(&rest[0]) => Slot::Op(Op::Exit),
+                    flow => match function_address(rest) {
+                        Some(op) => Slot::Op(op),
+                        None => Slot::Bad(e, flow.or_else(|| wide(rest))),
+                    },
+                });
+            }
         }
         if out.last().and_then(Slot::flow).is_some_and(|op| op.slots() == 2) {
             out.push(Slot::Half);
@@ -60,6 +66,13 @@ fn wide(insns: &[Insn]) -> Option<Op> {
     (first.opcode == 0x18).then(|| decode(&[clean, *second], 0).ok())?
 }
 
+/// A wide load of a function's address, whatever the upper half says.
+fn function_address(insns: &[Insn]) -> Option<Op> {
+    let [first, second, ..] = insns else { return None };
+    let clean = Insn { imm: 0, ..*second };
+    ((first.opcode, first.src) == (0x18, 4)).then(|| decode(&[*first, clean], 0).ok())?
+}
+
 fn is_exit(insn: &Insn) -> bool {
     (insn.opcode, insn.dst, insn.src, insn.imm) == (0x95, 0, 0, 0)
 }
@@ -73,6 +86,7 @@ fn by_opcode(insn: &Insn) -> Option<Op> {
         0x05 => (clean.dst, clean.src, clean.imm) = (0, 0, 0),
         0x06 => (clean.dst, clean.src, clean.off) = (0, 0, 0),
         0x85 => (clean.dst, clean.off) = (0, 0),
+        0xe5 => (clean.dst, clean.src, clean.imm) = (0, 0, 0),
         o if !matches!(o & 7, 5 | 6) => return None,
         _ => {
             clean.dst = clean.dst.min(9);
@@ -97,6 +111,8 @@ pub(crate) struct Aux {
     pub(crate) force_checkpoint: bool,
     /// Calls a function back before it returns.
     pub(crate) calls_callback: bool,
+    /// A call of bpf_loop that was seen: the callback with which it can become a loop in place, if it can.
+    pub(crate) inlined: Option<Option<usize>>,
     /// Loop that the instruction belongs to; 0 is none.
     pub(crate) scc: u32,
     /// Registers whose value may be read from here on.

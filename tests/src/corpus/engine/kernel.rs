@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use skep_abi::MapType;
+use skep_btf::Endian;
 use skep_isa::Insn;
 use skep_sys::map::{Create, Map};
-use skep_sys::{Cap, caps::Caps, prog, test_run};
+use skep_sys::{Cap, btf, caps::Caps, prog, test_run};
 
 use super::world::{spell_value, takes_packet};
 use super::{Answer, Engine};
 use crate::corpus::case::{Case, Observed};
 use crate::corpus::header::{self, MapLine, Run, hex};
+use crate::corpus::types::types;
 
 /// See the module.
 pub(super) struct Kernel;
@@ -43,7 +45,7 @@ impl Engine for Kernel {
         let prog = match (&case.header.kernel, loaded) {
             (header::Kernel::Reject, Err(_)) => return Ok(Answer::Done),
             (header::Kernel::Reject, Ok(_)) => return Err("it is accepted".into()),
-            (_, loaded) => loaded?,
+            (_, loaded) => counted(case, loaded?)?,
         };
         fill(case, &maps, &prog)?;
         if case.header.run == Run::Skip {
@@ -109,7 +111,26 @@ fn find<'m>(maps: &'m Maps, name: &str) -> Result<&'m Map, String> {
     maps.get(name).ok_or_else(|| format!("no map is called `{name}`"))
 }
 
-fn load(case: &Case, maps: &Maps) -> Result<OwnedFd, String> {
+/// The program, if Linux processed as many instructions as is said, where that is said.
+fn counted(case: &Case, (prog, log): (OwnedFd, String)) -> Result<OwnedFd, String> {
+    let found = log.lines().rev().find_map(|l| l.strip_prefix("processed ")?.split(' ').next());
+    match case.header.count {
+        Some(count) if found.is_none_or(|f| f.parse() != Ok(count)) => {
+            Err(format!("expected {count} instructions processed, found {}", found.unwrap_or("no count")))
+        }
+        _ => Ok(prog),
+    }
+}
+
+fn load(case: &Case, maps: &Maps) -> Result<(OwnedFd, String), String> {
+    let types = types(case)?;
+    let types_fd = types
+        .as_ref()
+        .map(|t| btf::load(&t.btf.to_bytes(Endian::Little)))
+        .transpose()
+        .map_err(|e| format!("types: {}", e.errno))?;
+    let funcs = types.map(|t| t.funcs).unwrap_or_default();
+    let funcs: Vec<[u32; 2]> = funcs.iter().map(|(slot, id)| [*slot as u32, id.0]).collect();
     let assembly = &case.program.assembly;
     let mut insns: Vec<Insn> = assembly.insns.clone();
     for reference in &assembly.references {
@@ -122,10 +143,14 @@ fn load(case: &Case, maps: &Maps) -> Result<OwnedFd, String> {
         insns: &insns,
         license: header.license.as_deref().unwrap_or("GPL"),
         flags: header.flags,
-        log_level: prog::LOG_BASIC,
+        log_level: prog::LOG_STATS,
+        btf: types_fd.as_ref().map(AsFd::as_fd),
+        func_info: &funcs,
         ..prog::LoadAttr::default()
     };
-    prog::load(&attr).map_err(|e| format!("refused: {e}\n{}", e.log.trim_end()))
+    let (loaded, log) = prog::load_logged(&attr);
+    let prog = loaded.map_err(|e| format!("refused: {e}\n{}", log.trim_end()))?;
+    Ok((prog, log))
 }
 
 fn fill(case: &Case, maps: &Maps, prog: &OwnedFd) -> Result<(), String> {

@@ -37,7 +37,11 @@ impl Engine for Verify {
         task.attach_type = case.header.attach.unwrap_or(task.attach_type);
         task.flags = case.header.flags;
         let marks: Vec<&Mark> = case.program.marks.iter().filter(|m| m.what.starts_with('V')).collect();
-        match (verify(&task).verdict, case.header.verify) {
+        let outcome = verify(&task);
+        if let Some(count) = case.header.count.filter(|c| *c != outcome.counts.insns) {
+            return Err(format!("expected {count} instructions processed, found {}", outcome.counts.insns));
+        }
+        match (outcome.verdict, case.header.verify) {
             (Verdict::NotModelled(what), _) => Ok(Answer::Skipped(format!("not modelled: {what}"))),
             (Verdict::Accept, Expected::Accept) if marks.is_empty() => Ok(Answer::Done),
             (Verdict::Accept, _) => Err("it is accepted".into()),

@@ -13,6 +13,7 @@ use skep_runtime::World as Runtime;
 use super::{Answer, Engine};
 use crate::corpus::case::{Case, Observed, Stopped};
 use crate::corpus::header::{Run, hex};
+use crate::corpus::types::types;
 
 /// See the module.
 pub(super) struct World {
@@ -127,9 +128,15 @@ pub(super) fn spec(case: &Case, endian: Endian) -> Result<Spec, String> {
         maps[at].initial_refs.push((u32::from_le_bytes(key), target));
     }
     let relocs = relocs(case, |name| index(&maps, name))?;
-    let program = program(case, relocs);
+    let mut program = program(case, relocs);
+    let mut btf = None;
+    if let Some(types) = types(case)? {
+        let info = |(insn, id)| FuncInfo { insn, name: String::new(), type_id: Some(id) };
+        program.func_info = types.funcs.into_iter().map(info).collect();
+        btf = Some(types.btf);
+    }
     let license = header.license.clone().unwrap_or_else(|| "GPL".into());
-    Ok(Spec { endian, license, programs: vec![program], maps, ..Spec::default() })
+    Ok(Spec { endian, license, programs: vec![program], maps, btf, ..Spec::default() })
 }
 
 fn default_inner() -> MapSpec {
