@@ -75,6 +75,9 @@ enum Command {
         /// Run nothing; print what both say of the first program, state by state
         #[arg(long)]
         show: bool,
+        /// Run nothing; print what both say of the program in a file, in the form in which differences are printed
+        #[arg(long, value_name = "FILE", conflicts_with = "show")]
+        file: Option<std::path::PathBuf>,
     },
     /// Run random programs that the verifier accepts on random inputs, and hold every recorded fact against what happens
     ///
@@ -206,7 +209,15 @@ fn main() -> ExitCode {
         Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
         Command::FilterDiff { filters, packets, seed } => Ok(filter_diff(seed..seed + filters, packets)),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
-        Command::Fidelity { programs, seed, show } => fidelity(programs, seed, show),
+        Command::Fidelity { file: Some(file), .. } => std::fs::read_to_string(file)
+            .map_err(Into::into)
+            .and_then(|text| xtask::fidelity::show_text(&text))
+            .map(|shown| {
+                println!("{shown}");
+                true
+            }),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Command::Fidelity { programs, seed, show, file: None } => fidelity(programs, seed, show),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Soundness { programs, seed, inputs } => {
             let figures = xtask::soundness::run(programs, seed, inputs);

@@ -27,10 +27,10 @@ pub struct Figures {
     pub no_verdict: u64,
     /// Not modelled, by what was not.
     pub not_modelled: BTreeMap<String, u64>,
-    /// Same verdict, other errno.
-    pub other_errno: u64,
-    /// Same verdict, other count of processed instructions.
-    pub other_counts: u64,
+    /// Same verdict, other errno: the seeds.
+    pub other_errno: Vec<u64>,
+    /// Same verdict, other count of processed instructions: the seeds.
+    pub other_counts: Vec<u64>,
     /// Accepted against the kernel.
     pub false_accepts: Vec<Difference>,
     /// Refused against the kernel.
@@ -46,6 +46,9 @@ pub struct Figures {
     /// The longest that skep took over one program: microseconds, and its seed.
     pub slowest: (u128, u64),
 }
+
+/// How many seeds of one kind are shown.
+const SEEDS: usize = 16;
 
 /// Who refuses, in the name of a kind.
 pub(super) const KERNEL: &str = "kernel: ";
@@ -99,8 +102,10 @@ impl fmt::Display for Figures {
         writeln!(f, "without a verdict      {:9}", self.no_verdict)?;
         let n: u64 = self.not_modelled.values().sum();
         writeln!(f, "not modelled           {n:9} {:?}", self.not_modelled)?;
-        writeln!(f, "other errno            {:9}", self.other_errno)?;
-        writeln!(f, "other counts           {:9}", self.other_counts)?;
+        for (what, seeds) in [("errno", &self.other_errno), ("counts", &self.other_counts)] {
+            let shown = &seeds[..seeds.len().min(SEEDS)];
+            writeln!(f, "other {what:6}           {:9} {shown:?}", seeds.len())?;
+        }
         writeln!(f, "distinct messages      {:9}", self.messages.len())?;
         let mut often: Vec<_> = self.messages.iter().map(|(m, n)| (*n, m)).collect();
         often.sort_unstable_by(|a, b| b.cmp(a));

@@ -3,7 +3,7 @@
 use super::program::Program;
 
 /// The smallest that is found by dropping instructions and making constants small.
-pub(super) fn minimize(program: &Program, mut shows: impl FnMut(&Program) -> bool) -> Program {
+pub(crate) fn minimize(program: &Program, mut shows: impl FnMut(&Program) -> bool) -> Program {
     let mut best = program.clone();
     loop {
         let before = best.insns.len();

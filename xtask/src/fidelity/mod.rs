@@ -10,6 +10,7 @@ mod minimize;
 mod mutate;
 mod program;
 mod random;
+mod text;
 mod wild;
 mod world;
 
@@ -20,6 +21,7 @@ use skep_sys::Errno;
 use skep_verifier::Verdict;
 
 pub use figures::{Difference, Figures};
+pub(crate) use minimize::minimize;
 pub use program::Program;
 
 use program::{CALL, WIDE};
@@ -56,14 +58,32 @@ pub fn run(programs: u64, seed: u64) -> Result<Figures, Errno> {
     Ok(figures)
 }
 
-/// What both say of a seed's program, state by state.
+/// What both say of a seed's program, state by state; where they differ, of the smallest that shows it.
 ///
 /// # Errors
 /// The kernel's, where maps can't be made.
 pub fn show(seed: u64) -> Result<String, Errno> {
-    let (world, program) = (World::new()?, generate(seed));
-    let (log, ours) = world.logs(&program)?;
-    Ok(format!("{}\n--- kernel\n{log}\n--- skep\n{ours}", listing(&program)))
+    let (world, mut program) = (World::new()?, generate(seed));
+    let (said, outcome) = (world.load(&program)?, world.verify(&program));
+    let how = stand(&said, &outcome.verdict);
+    if matches!(how, Stand::FalseAccept | Stand::FalseReject) {
+        program = small(&world, &program, how)?;
+    }
+    both(&world, &program)
+}
+
+/// What both say of a program in the form in which differences are printed.
+///
+/// # Errors
+/// What is wrong with the text, or the kernel's, where maps can't be made.
+pub fn show_text(text: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let program = text::read(text)?;
+    Ok(both(&World::new()?, &program)?)
+}
+
+fn both(world: &World, program: &Program) -> Result<String, Errno> {
+    let (log, ours) = world.logs(program)?;
+    Ok(format!("{}\n--- kernel\n{log}\n--- skep\n{ours}", listing(program)))
 }
 
 /// How two verdicts stand to each other.
@@ -111,8 +131,10 @@ fn compare(world: &World, seed: u64, figures: &mut Figures) -> Result<(), Errno>
             *figures.not_modelled.entry(what.clone()).or_default() += 1;
         }
         (Stand::NoVerdict, _) => figures.no_verdict += 1,
-        (Stand::Same, Verdict::Reject(r)) if r.errno != said.errno => figures.other_errno += 1,
-        (Stand::Same, _) if said.insns.unwrap_or(0) != outcome.counts.insns => figures.other_counts += 1,
+        (Stand::Same, Verdict::Reject(r)) if r.errno != said.errno => figures.other_errno.push(seed),
+        (Stand::Same, _) if said.insns.unwrap_or(0) != outcome.counts.insns => {
+            figures.other_counts.push(seed)
+        }
         (Stand::FalseAccept | Stand::FalseReject, verdict) => {
             let who = if how == Stand::FalseAccept { figures::KERNEL } else { figures::SKEP };
             let kind = format!("{who}{}", why(&said, verdict));
@@ -142,13 +164,17 @@ fn why(said: &Said, verdict: &Verdict) -> String {
 }
 
 /// Makes a program small, as long as the same message stands against it.
-fn difference(world: &World, seed: u64, program: &Program, how: Stand) -> Result<Difference, Errno> {
+fn small(world: &World, program: &Program, how: Stand) -> Result<Program, Errno> {
     let (said, outcome) = (world.load(program)?, world.verify(program));
     let wanted = why(&said, &outcome.verdict);
-    let small = minimize::minimize(program, |p| {
+    Ok(minimize(program, |p| {
         let (Ok(said), outcome) = (world.load(p), world.verify(p)) else { return false };
         stand(&said, &outcome.verdict) == how && why(&said, &outcome.verdict) == wanted
-    });
+    }))
+}
+
+fn difference(world: &World, seed: u64, program: &Program, how: Stand) -> Result<Difference, Errno> {
+    let small = small(world, program, how)?;
     let (said, outcome) = (world.load(&small)?, world.verify(&small));
     Ok(Difference {
         seed,
@@ -162,7 +188,7 @@ fn difference(world: &World, seed: u64, program: &Program, how: Stand) -> Result
 }
 
 /// A program as the body of a corpus file.
-fn listing(p: &Program) -> String {
+pub(crate) fn listing(p: &Program) -> String {
     let mut out =
         format!("#! prog = {}\n#! attach = {}\n#! flags = {}\n", p.prog_type, p.attach_type, p.flags);
     let halves = p.halves();

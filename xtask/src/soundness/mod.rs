@@ -20,6 +20,7 @@ use skep_runtime::{Live, Observer, World};
 use skep_tests::differ::Rng;
 use skep_verifier::{Task, TaskOptions, Verified};
 
+use crate::fidelity;
 use check::Checker;
 use program::{Program, VALUE_SIZES, generate};
 
@@ -49,8 +50,18 @@ pub struct Figures {
     pub steps: u64,
     /// Accepted programs that userspace can't load, by reason.
     pub not_run: BTreeMap<String, u64>,
-    /// Seeds whose programs broke a fact or trapped, and how.
-    pub broken: Vec<(u64, String)>,
+    /// Programs that broke a fact or trapped.
+    pub broken: Vec<Broken>,
+}
+
+/// A program that broke a fact or trapped.
+pub struct Broken {
+    /// Its seed.
+    pub seed: u64,
+    /// What it broke.
+    pub what: String,
+    /// The smallest program that was found to break the same, as assembly.
+    pub program: String,
 }
 
 impl fmt::Display for Figures {
@@ -64,8 +75,8 @@ impl fmt::Display for Figures {
             writeln!(f, "not run       {n:12}  {why}")?;
         }
         write!(f, "broken        {:12}", self.broken.len())?;
-        for (seed, what) in &self.broken {
-            write!(f, "\n  seed {seed}: {what}")?;
+        for Broken { seed, what, program } in &self.broken {
+            write!(f, "\n  seed {seed}: {what}\n{program}")?;
         }
         Ok(())
     }
@@ -104,52 +115,106 @@ fn spec(program: &Program) -> Spec {
     Spec { license: "GPL".into(), programs: vec![object], maps: maps.collect(), ..Spec::default() }
 }
 
+/// What came of one program.
+enum Tried {
+    /// The verifier does not accept it.
+    Refused,
+    /// Userspace can't run it: why.
+    NotRun(String),
+    /// It ran.
+    Ran(Ran),
+}
+
+/// What came of the runs of one program.
+#[derive(Default)]
+struct Ran {
+    runs: u64,
+    steps: u64,
+    proved: bool,
+    broken: Option<String>,
+    not_run: Option<String>,
+}
+
 impl Figures {
     fn program(&mut self, seed: u64, inputs: u32) {
         self.programs += 1;
         // Both generators in turn: one has many kinds of access, the other functions.
         let program = if seed.is_multiple_of(2) { generate(seed) } else { functions::generate(seed) };
-        let spec = spec(&program);
-        let options = TaskOptions { cpus: 1, ..TaskOptions::default() };
-        let Ok(task) = Task::from_spec(&spec, &spec.programs[0], &options) else { return };
-        let Ok(verified) = Verified::new(task) else { return };
-        let checker = Arc::new(Mutex::new(Checker::new(verified)));
-        let looking = Arc::clone(&checker);
-        let observer = Observer::new(move |sight| lock(&looking).look(sight));
-        let world = World::new().budget(BUDGET).observer(observer);
-        let mut live = match world.load(&spec, &LoadOptions::default()) {
-            Ok(live) => live,
-            Err(e) => {
-                *self.not_run.entry(kind_of(&e.to_string())).or_default() += 1;
-                return;
-            }
+        let ran = match try_out(&program, seed, inputs) {
+            Tried::Refused => return,
+            Tried::NotRun(why) => return *self.not_run.entry(why).or_default() += 1,
+            Tried::Ran(ran) => ran,
         };
-        let mut rng = Rng::new(seed);
-        let mut first = true;
-        for _ in 0..inputs {
-            match one_run(&mut live, program.prog_type, &mut rng, &checker) {
-                Ok(()) => {}
-                Err(Failed::NotHere(why)) => {
-                    *self.not_run.entry(kind_of(&why)).or_default() += 1;
-                    return;
-                }
-                Err(Failed::Broken(what)) => {
-                    self.broken.push((seed, what));
-                    break;
-                }
-            }
-            self.accepted += u64::from(first);
-            first = false;
-            self.runs += 1;
+        self.accepted += u64::from(ran.runs > 0 || ran.broken.is_some());
+        self.runs += ran.runs;
+        self.steps += ran.steps;
+        self.proved += u64::from(ran.proved);
+        if let Some(why) = ran.not_run {
+            *self.not_run.entry(why).or_default() += 1;
         }
-        self.steps += lock(&checker).steps;
-        if !first {
-            match engines::same(&spec, program.prog_type, seed, inputs) {
-                Ok(proved) => self.proved += u64::from(proved),
-                Err(what) => self.broken.push((seed, what)),
+        if let Some(what) = ran.broken {
+            let program = small(program, seed, inputs, &what);
+            self.broken.push(Broken { seed, what, program });
+        }
+    }
+}
+
+/// The smallest program that is found to break the same, as assembly.
+fn small(program: Program, seed: u64, inputs: u32, what: &str) -> String {
+    let kind = kind_of(what);
+    let whole = fidelity::Program {
+        prog_type: program.prog_type,
+        attach_type: program.attach_type,
+        flags: 0,
+        insns: program.insns,
+        funcs: Vec::new(),
+    };
+    let small = fidelity::minimize(&whole, |p| {
+        let program = Program { prog_type: p.prog_type, attach_type: p.attach_type, insns: p.insns.clone() };
+        match try_out(&program, seed, inputs) {
+            Tried::Ran(Ran { broken: Some(what), .. }) => kind_of(&what) == kind,
+            _ => false,
+        }
+    });
+    fidelity::listing(&small)
+}
+
+fn try_out(program: &Program, seed: u64, inputs: u32) -> Tried {
+    let spec = spec(program);
+    let options = TaskOptions { cpus: 1, ..TaskOptions::default() };
+    let Ok(task) = Task::from_spec(&spec, &spec.programs[0], &options) else { return Tried::Refused };
+    let Ok(verified) = Verified::new(task) else { return Tried::Refused };
+    let checker = Arc::new(Mutex::new(Checker::new(verified)));
+    let looking = Arc::clone(&checker);
+    let observer = Observer::new(move |sight| lock(&looking).look(sight));
+    let world = World::new().budget(BUDGET).observer(observer);
+    let mut live = match world.load(&spec, &LoadOptions::default()) {
+        Ok(live) => live,
+        Err(e) => return Tried::NotRun(kind_of(&e.to_string())),
+    };
+    let (mut rng, mut ran) = (Rng::new(seed), Ran::default());
+    for _ in 0..inputs {
+        match one_run(&mut live, program.prog_type, &mut rng, &checker) {
+            Ok(()) => ran.runs += 1,
+            Err(Failed::NotHere(why)) if ran.runs == 0 => return Tried::NotRun(kind_of(&why)),
+            Err(Failed::NotHere(why)) => {
+                ran.not_run = Some(kind_of(&why));
+                break;
+            }
+            Err(Failed::Broken(what)) => {
+                ran.broken = Some(what);
+                break;
             }
         }
     }
+    ran.steps = lock(&checker).steps;
+    if ran.broken.is_none() {
+        match engines::same(&spec, program.prog_type, seed, inputs) {
+            Ok(proved) => ran.proved = proved,
+            Err(what) => ran.broken = Some(what),
+        }
+    }
+    Tried::Ran(ran)
 }
 
 /// Why a run did not end as runs do.
