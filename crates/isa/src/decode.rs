@@ -117,10 +117,8 @@ impl core::error::Error for DecodeError {}
 /// Decodes the instruction at slot `pc`. A wide load takes two slots: see [`Op::slots`].
 #[inline]
 pub fn decode(insns: &[Insn], pc: usize) -> Result<Op, DecodeError> {
-    match quick(insns, pc) {
-        Some(op) => Ok(op),
-        None => slow(insns, pc),
-    }
+    let mut out = (pc, Op::Exit);
+    if quick(insns, pc, &mut out) { Ok(out.1) } else { slow(insns, pc) }
 }
 
 /// By the rows as data, which tell what is wrong.
@@ -182,18 +180,22 @@ macro_rules! is_selected {
 macro_rules! define_quick {
     ($($name:ident = $code:literal [$($sel:tt)*] ($($operand:ident)*) $cpu:ident $linux:tt $rfc:tt $meaning:literal
         { $($op:tt)* } [$($kernel:literal),* $(,)?] [$($mnemonic:literal),* $(,)?];)*) => {
-        /// The same by a jump on the opcode, for what is right: `None` if a field is not as its row wants it.
+        /// The same by a jump on the opcode, for what is right, written where it is to stand: moving an [`Op`] from place
+        /// to place takes longer than making it. False if a field is not as its row wants it.
         #[inline(always)]
-        fn quick(insns: &[Insn], pc: usize) -> Option<Op> {
+        fn quick(insns: &[Insn], pc: usize, out: &mut (usize, Op)) -> bool {
             use Op::*;
             use crate::op::{AluOp, AtomicOp, CallTarget, Cond, ImmSource, Operand::*, Size, SwapKind, Width::*};
-            let insn = insns.get(pc)?;
+            let Some(insn) = insns.get(pc) else { return false };
             let mut slots = Slots { first: *insn, next: Insn::default() };
             if insn.is_wide() {
-                slots.next = *insns.get(pc + 1).filter(|n| (n.opcode, n.dst, n.src, n.off) == (0, 0, 0, 0))?;
+                match insns.get(pc + 1) {
+                    Some(next) if (next.opcode, next.dst, next.src, next.off) == (0, 0, 0, 0) => slots.next = *next,
+                    _ => return false,
+                }
             }
             if insn.dst > 10 || insn.src > 10 {
-                return None;
+                return false;
             }
             let fields = packed(insn);
             match insn.opcode {
@@ -202,12 +204,13 @@ macro_rules! define_quick {
                     const RESERVED: u64 = reserved(USED, select!($($sel)*));
                     const LOW: bool = $code == 0x18 && !uses(USED, Field::NextImm);
                     if has_any(fields, RESERVED) || LOW && slots.next.imm != 0 {
-                        return None;
+                        return false;
                     }
                     $(let $operand = fields::get::$operand(&slots);)*
-                    Some($($op)*)
+                    *out = (pc, $($op)*);
+                    true
                 })*
-                _ => None,
+                _ => false,
             }
         }
     };
@@ -228,17 +231,18 @@ pub fn decode_all(insns: &[Insn]) -> Result<Vec<(usize, Op)>, DecodeError> {
 
 /// As [`decode_all`], into a vector that may have been used before.
 pub fn decode_into(insns: &[Insn], out: &mut Vec<(usize, Op)>) -> Result<(), DecodeError> {
-    out.clear();
-    out.reserve(insns.len());
-    let mut pc = 0;
-    while pc < insns.len() {
-        let op = match quick(insns, pc) {
-            Some(op) => op,
-            None => slow(insns, pc)?,
-        };
-        out.push((pc, op));
-        pc += op.slots();
+    if out.len() < insns.len() {
+        out.resize(insns.len(), (0, Op::Exit));
     }
+    let (mut pc, mut count) = (0, 0);
+    while let Some(place) = out.get_mut(count).filter(|_| pc < insns.len()) {
+        if !quick(insns, pc, place) {
+            *place = (pc, slow(insns, pc)?);
+        }
+        pc += 1 + usize::from(insns[pc].is_wide());
+        count += 1;
+    }
+    out.truncate(count);
     Ok(())
 }
 
@@ -316,7 +320,11 @@ mod tests {
     #[test]
     fn the_quick_way_is_the_slow_way() {
         const VALUES: [i32; 8] = [0, 1, 2, 10, 11, 16, -1, 0xe1];
-        let both = |insns: &[Insn]| assert_eq!(quick(insns, 0), slow(insns, 0).ok(), "{insns:?}");
+        let both = |insns: &[Insn]| {
+            let mut out = (1, Op::Exit);
+            let quick = quick(insns, 0, &mut out).then_some(out.1);
+            assert_eq!(quick, slow(insns, 0).ok(), "{insns:?}");
+        };
         for (opcode, first) in (0..=255).flat_map(|op| VALUES.map(|v| (op, v))) {
             for second in VALUES {
                 let small = |v: i32| v as u8 & 15;

@@ -93,6 +93,7 @@ impl Facts {
     }
 
     /// What is known at a slot. Outside of the program: that it is never reached.
+    #[inline]
     pub fn at(&self, slot: usize) -> FactsAt<'_> {
         FactsAt { facts: self, slot }
     }
@@ -122,6 +123,7 @@ pub struct FactsAt<'a> {
 }
 
 impl<'a> FactsAt<'a> {
+    #[inline]
     fn note(&self) -> Note {
         self.facts.notes.get(self.slot).copied().unwrap_or_default()
     }
@@ -138,6 +140,7 @@ impl<'a> FactsAt<'a> {
     }
 
     /// Where a load, a store or an atomic operation goes: all its bytes are there, on every path.
+    #[inline]
     pub fn access(&self) -> Option<Region> {
         match self.note() {
             Note::Access(region) => Some(region),

@@ -90,6 +90,7 @@ pub(crate) struct Word {
 }
 
 impl Word {
+    #[inline]
     pub(crate) fn bits(self) -> u64 {
         u64::from(self.cell)
             | (self.off as u16 as u64) << 32

@@ -42,7 +42,13 @@ pub(crate) const BUDGET: Gpr = R9;
 /// The host register of a register.
 #[inline(always)]
 pub(crate) fn host(reg: Reg) -> Gpr {
-    HOST[reg.index() % HOST.len()]
+    /// As many as fields of registers have values.
+    const ALL: [Gpr; 16] = {
+        let mut all = [RBP; 16];
+        all.split_at_mut(HOST.len()).0.copy_from_slice(&HOST);
+        all
+    };
+    ALL[reg.index() & 15]
 }
 
 /// Whether a call site that saves these pushes one more word, for the stack's alignment: it also saves r10 and
@@ -52,15 +58,26 @@ pub(crate) fn padded(saves: [bool; 4]) -> bool {
 }
 
 /// What stands behind the program, out of the way.
-enum Cold {
+struct Cold {
+    kind: Kind,
+    /// The displacement that leads there.
+    at: u32,
+    /// Where the program goes on.
+    back: u32,
+    /// What r10 is to be.
+    word: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
     /// Look the region up and try again.
-    Miss { at: usize, word: Word, retry: usize },
+    Miss,
     /// Open a frame for the first time and try again.
-    Open { at: usize, cell: u32, retry: usize },
-    /// Leave for this cell.
-    Bail { at: usize, cell: u32 },
-    /// Leave for this cell inside of a call that is to return there.
-    Called { at: usize, cell: u32, back: usize },
+    Open,
+    /// Leave for a cell.
+    Bail,
+    /// Leave for a cell inside of a call that is to return there.
+    Called,
 }
 
 pub(crate) struct Compiler<'a> {
@@ -166,30 +183,20 @@ pub(crate) fn w(width: Width) -> W {
 
 impl Compiler<'_> {
     fn finish(mut self) -> Output {
-        let mut all = std::mem::take(&mut self.cold);
-        for cold in all.drain(..) {
+        let all = std::mem::take(&mut self.cold);
+        for cold in &all {
             self.asm.room();
-            let here = self.asm.here();
-            match cold {
-                Cold::Miss { at, word, retry } => {
-                    self.asm.patch(at, here);
-                    self.out_of_line(word.bits(), self.thunks.miss, retry);
-                }
-                Cold::Open { at, cell, retry } => {
-                    self.asm.patch(at, here);
-                    self.out_of_line(cell.into(), self.thunks.open, retry);
-                }
-                Cold::Called { at, cell, back } => {
-                    self.asm.patch(at, here);
+            self.asm.patch(cold.at as usize, self.asm.here());
+            match cold.kind {
+                Kind::Miss => self.out_of_line(cold.word, self.thunks.miss, cold.back as usize),
+                Kind::Open => self.out_of_line(cold.word, self.thunks.open, cold.back as usize),
+                Kind::Called => {
                     let address = self.asm.lea_rip(R11);
-                    self.asm.patch(address, back);
+                    self.asm.patch(address, cold.back as usize);
                     self.asm.push(R11);
-                    self.bail_to(cell);
+                    self.bail_to(cold.word as u32);
                 }
-                Cold::Bail { at, cell } => {
-                    self.asm.patch(at, here);
-                    self.bail_to(cell);
-                }
+                Kind::Bail => self.bail_to(cold.word as u32),
             }
         }
         for (at, cell) in &self.jumps {
@@ -242,6 +249,12 @@ impl Compiler<'_> {
         self.link(at, self.thunks.bail);
     }
 
+    /// Notes what a displacement leads to behind the program.
+    #[inline]
+    fn cold(&mut self, kind: Kind, at: usize, word: u64, back: usize) {
+        self.cold.push(Cold { kind, at: at as u32, back: back as u32, word });
+    }
+
     /// Makes a displacement lead to a thunk.
     fn link(&mut self, at: usize, thunk: usize) {
         self.links.push((at as u32, thunk as u32));
@@ -260,20 +273,20 @@ impl Compiler<'_> {
     /// Leaves for the interpreter at this instruction if the condition holds.
     pub(crate) fn bail_if(&mut self, cc: Cc) {
         let at = self.asm.jcc(cc);
-        self.cold.push(Cold::Bail { at, cell: self.cell });
+        self.cold(Kind::Bail, at, self.cell.into(), 0);
     }
 
     /// Leaves with the budget spent, to go on at a cell.
     fn spent_if(&mut self, cc: Cc, cell: u32) {
         let at = self.asm.jcc(cc);
-        self.cold.push(Cold::Bail { at, cell });
+        self.cold(Kind::Bail, at, cell.into(), 0);
     }
 
     /// Notes that the condition means a region that is not cached. `log2` of the access's bytes.
     pub(crate) fn miss_if(&mut self, cc: Cc, (base, off): (Reg, i16), log2: u32, write: bool, retry: usize) {
         let at = self.asm.jcc(cc);
         let word = Word { cell: self.cell, base: base.index(), off, log2, write };
-        self.cold.push(Cold::Miss { at, word, retry });
+        self.cold(Kind::Miss, at, word.bits(), retry);
     }
 
     /// The machine's address.
@@ -446,7 +459,7 @@ impl Compiler<'_> {
         self.asm.rm(ADD_RM, W::Q, R10, Rm::Mem(CAGE, layout::FRAME_STEP));
         self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::OPENED));
         let at = self.asm.jcc(CC_A);
-        self.cold.push(Cold::Open { at, cell: self.cell, retry });
+        self.cold(Kind::Open, at, self.cell.into(), retry);
         let saved: Vec<Gpr> = HOST[6..10].iter().zip(self.saves).filter(|s| s.1).map(|s| *s.0).collect();
         let padded = padded(self.saves);
         if self.uses_may_goto {
@@ -469,7 +482,7 @@ impl Compiler<'_> {
         let call = self.asm.call();
         self.lead(call, target);
         let back = self.asm.here();
-        self.cold.push(Cold::Called { at: spent, cell: target, back });
+        self.cold(Kind::Called, spent, target.into(), back);
         self.sites.push(Site { back: back as u32, cell: self.cell, target });
         saved.iter().rev().for_each(|reg| self.asm.pop(*reg));
         self.asm.pop(RBP);
