@@ -19,6 +19,7 @@ struct Args {
     skep_alone: bool,
     verified: bool,
     compile: bool,
+    packets: bool,
 }
 
 fn args() -> Args {
@@ -30,6 +31,7 @@ fn args() -> Args {
         skep_alone: false,
         verified: false,
         compile: false,
+        packets: false,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -40,6 +42,7 @@ fn args() -> Args {
             "--only" => out.only = args.next(),
             "--verified" => out.verified = true,
             "--compile" => out.compile = true,
+            "--packets" => out.packets = true,
             "--skep" => out.skep_alone = true,
             other => {
                 eprintln!("unknown argument {other}");
@@ -191,8 +194,16 @@ fn over(rows: &[Row], ours: &str, other: impl Fn(&Row) -> Option<f64>) -> f64 {
 
 fn main() {
     let args = args();
+    if args.packets {
+        let value = json!({"schema": "skep.bench-packets/1", "machine": machine(), "rounds": args.rounds, "found": verified::packets(&args)});
+        if let Some(file) = &args.record {
+            std::fs::write(file, format!("{value:#}\n")).expect("record");
+        }
+        return println!("{}", machine());
+    }
     if args.verified {
-        let value = verified::measure(programs::native().as_ref(), args.rounds, args.only.as_deref());
+        let library = if args.skep_alone { None } else { programs::native() };
+        let value = verified::measure(library.as_ref(), &args);
         let value = json!({"schema": "skep.bench-verified/1", "machine": machine(), "rounds": args.rounds, "found": value});
         if let Some(file) = &args.record {
             std::fs::write(file, format!("{value:#}\n")).expect("record");

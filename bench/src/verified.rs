@@ -11,7 +11,7 @@ use skep::runtime::World;
 
 use crate::engines::{Engine, Native, RbpfJit, lookup};
 use crate::programs::{PROGRAMS, Program};
-use crate::{geomean, median, thread_ns};
+use crate::{Args, geomean, median, thread_ns};
 
 /// Nanoseconds that a sample should take at least.
 const SAMPLE: u64 = 300_000;
@@ -74,12 +74,12 @@ impl Placed {
 }
 
 /// The worlds: with proofs, without, and Linux.
-fn place(object: &[u8], name: &str) -> [Option<Placed>; 3] {
+fn place(object: &[u8], name: &str, skep_alone: bool) -> [Option<Placed>; 3] {
     let jit = World::new().engine(skep::vm::Engine::Jit);
     [
         Placed::new(&jit.clone().proofs(true), object, name, false),
         Placed::new(&jit, object, name, false),
-        Placed::new(&Kernel::new(), object, name, true),
+        if skep_alone { None } else { Placed::new(&Kernel::new(), object, name, true) },
     ]
 }
 
@@ -94,11 +94,11 @@ const NAMES: [&str; 5] = ["skep", "skep_sandbox", "kernel", "rbpf_jit", "native"
 fn times_of(
     program: &Program,
     library: Option<&Arc<libloading::Library>>,
-    rounds: usize,
+    args: &Args,
 ) -> [Option<u64>; 5] {
     let packet = [0u8; 64];
     let input = program.input_of(program.count());
-    let mut placed = place(program.verified, "measured");
+    let mut placed = place(program.verified, "measured", args.skep_alone);
     placed.iter_mut().flatten().for_each(|p| p.fill(&input));
     let mut plain: [Option<Box<dyn Engine>>; 2] = [
         Some(Box::new(RbpfJit::new(&program.insns(), &input))),
@@ -129,7 +129,7 @@ fn times_of(
             Box::new(move || sample(n)) as Sampler<'_>
         }));
     }
-    let medians = interleave(&mut samplers, rounds);
+    let medians = interleave(&mut samplers, args.rounds);
     std::array::from_fn(|i| medians[i])
 }
 
@@ -147,15 +147,15 @@ fn interleave(samplers: &mut [Option<Sampler<'_>>], rounds: usize) -> Vec<Option
 }
 
 /// Loop programs and packets, printed and as JSON.
-pub fn measure(library: Option<&Arc<libloading::Library>>, rounds: usize, only: Option<&str>) -> Value {
+pub fn measure(library: Option<&Arc<libloading::Library>>, args: &Args) -> Value {
     let mut floor = None;
     let mut rows = Vec::new();
     println!("| verified program | {} |\n|---|---|---|---|---|---|", NAMES.join(" ns | ") + " ns");
     for program in PROGRAMS {
-        if program.n > 0 && only.is_some_and(|only| only != program.name) {
+        if program.n > 0 && args.only.as_deref().is_some_and(|only| only != program.name) {
             continue;
         }
-        let found = times_of(program, library, rounds);
+        let found = times_of(program, library, args);
         let floor = floor.get_or_insert(found);
         let net: [Option<f64>; 5] = std::array::from_fn(|i| {
             let less = if program.n > 0 { floor[i]? } else { 0 };
@@ -173,7 +173,7 @@ pub fn measure(library: Option<&Arc<libloading::Library>>, rounds: usize, only: 
         "kernel_over_native": over(2, 4), "rbpf_jit_over_native": over(3, 4), "sandbox_over_skep": over(1, 0),
     });
     println!("\ngeomean: {ratios}");
-    let packets = packets(rounds);
+    let packets = packets(args);
     let programs = rows.iter().map(|(name, t)| {
         let times = NAMES.iter().zip(t).filter_map(|(n, t)| Some((n.to_string(), json!((*t)?))));
         json!({"name": name, "ns": times.collect::<serde_json::Map<_, _>>()})
@@ -182,7 +182,7 @@ pub fn measure(library: Option<&Arc<libloading::Library>>, rounds: usize, only: 
 }
 
 /// Packets in memory, one core: nanoseconds a packet.
-fn packets(rounds: usize) -> Value {
+pub fn packets(args: &Args) -> Value {
     let mut packet = [0u8; 64];
     packet[12..16].copy_from_slice(&[8, 0, 0x45, 0]);
     packet[23] = 17;
@@ -199,8 +199,11 @@ fn packets(rounds: usize) -> Value {
         "\n| packets | batch ns | one by one ns | sandbox ns | kernel ns | kernel / batch |\n|---|---|---|---|---|---|"
     );
     for name in ["empty", "drop", "count", "forward"] {
-        let mut batch = place(PACKETS, name);
-        let mut placed = place(PACKETS, name);
+        if args.only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let mut batch = place(PACKETS, name, args.skep_alone);
+        let mut placed = place(PACKETS, name, args.skep_alone);
         let batch = batch[0].as_mut().expect("a world");
         let mut samplers: Vec<Option<Sampler<'_>>> = vec![Some(Box::new(|| {
             let start = thread_ns();
@@ -220,7 +223,7 @@ fn packets(rounds: usize) -> Value {
             }));
         }
         let ns: Vec<_> =
-            interleave(&mut samplers, rounds).iter().map(|t| t.map(|t| t as f64 / 1000.0)).collect();
+            interleave(&mut samplers, args.rounds).iter().map(|t| t.map(|t| t as f64 / 1000.0)).collect();
         let cell = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.1}"));
         let ratio = ns[3].zip(ns[0]).map(|(k, b)| k / b);
         println!(

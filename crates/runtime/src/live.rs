@@ -130,7 +130,7 @@ impl Live {
         }
         (core.env.packet, core.env.redirect) = (Packet::None, None);
         let image = &self.programs[program].image;
-        let mut traps = Vec::new();
+        let mut traps: Vec<(usize, Trap)> = Vec::new();
         let mut failed = |i, trap| traps.push((i, trap));
         let (memory, env) = (&mut core.memory, &mut core.env);
         if self.machine.run_batch(image, memory, env, context, &mut self.lots, &mut failed).is_err() {
@@ -139,10 +139,13 @@ impl Live {
         let storage = self.core.memory.storage(RegionId::PACKET).unwrap_or(&[]);
         let mut traps = traps.into_iter().peekable();
         for (i, lot) in self.lots.iter().enumerate() {
-            let outcome = match traps.next_if(|t: &(usize, Trap)| t.0 == i) {
-                Some((_, trap)) => Err(self.trapped(program, &trap)),
-                None => Ok(Outcome { retval: lot.retval.into(), redirect: None }),
+            let outcome = match traps.peek() {
+                Some((at, trap)) if *at == i => Err(self.trapped(program, trap)),
+                _ => Ok(Outcome { retval: lot.retval.into(), redirect: None }),
             };
+            if outcome.is_err() {
+                traps.next();
+            }
             each(first + i, outcome, xdp::lot_in(storage, lot));
         }
         true

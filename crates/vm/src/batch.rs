@@ -26,6 +26,7 @@ pub struct Lot {
 
 impl Lot {
     /// Whether it lies before an address in region 0.
+    #[inline]
     fn is_before(&self, end: u64) -> bool {
         RegionId::PACKET.base() <= self.meta.into()
             && self.meta <= self.data

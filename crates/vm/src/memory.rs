@@ -70,16 +70,19 @@ impl RegionId {
     pub const PACKET: Self = Self(0);
 
     /// The stack frame at this depth, 0 for the program's first.
+    #[inline]
     pub const fn frame(depth: usize) -> Self {
         Self(1 + (depth % MAX_FRAMES) as u32)
     }
 
     /// The address of the first byte of its storage.
+    #[inline]
     pub const fn base(self) -> u64 {
         if self.0 == 0 { PACKET_BASE } else { (self.0 as u64) << 32 }
     }
 
     /// The region that an address would lie in.
+    #[inline]
     pub const fn of(addr: u64) -> Option<Self> {
         let n = addr >> 32;
         if n < MAX_REGIONS as u64 { Some(Self(n as u32)) } else { None }
@@ -215,6 +218,7 @@ impl Memory {
     }
 
     /// The byte order in which programs see it.
+    #[inline]
     pub fn endian(&self) -> Endian {
         self.endian
     }
@@ -455,6 +459,7 @@ impl Memory {
     }
 
     /// All bytes of a region, those outside its window included. For the embedder, not for programs.
+    #[inline]
     pub fn storage(&self, id: RegionId) -> Option<&[u8]> {
         self.region(id).map(|r| r.slab.bytes())
     }
@@ -463,6 +468,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`MemoryError::NoSuchRegion`].
+    #[inline]
     pub fn storage_mut(&mut self, id: RegionId) -> Result<&mut [u8], MemoryError> {
         let region = self.regions.get_mut(id.0 as usize).and_then(Option::as_mut);
         region.map(|r| r.slab.bytes_mut()).ok_or(MemoryError::NoSuchRegion)

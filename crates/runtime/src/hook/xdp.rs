@@ -52,19 +52,20 @@ pub(crate) fn lay_batch(
 ) -> Result<(), MemoryError> {
     /// Packets begin on cache lines, not all on lines that share a set.
     const LINE: usize = 64;
-    let room = |packet: &Incoming<'_>| packet.data.len().next_multiple_of(LINE) + LINE;
-    let total = packets.iter().map(room).sum();
-    packet_room(memory, total)?;
-    let base = RegionId::PACKET.base() as usize;
-    let storage = packet_mut(memory);
-    let mut at = 0;
+    let room = |len: usize| len.next_multiple_of(LINE) + LINE;
+    let mut total = 0;
     lots.clear();
     for packet in packets {
-        let (data, end) = (at, at + packet.data.len());
-        copy(&mut storage[data..end], packet.data);
-        let [data, end] = [data, end].map(|n| (base + n) as u32);
-        lots.push(Lot { data, end, meta: data, retval: 0 });
-        at += room(packet);
+        let data = (RegionId::PACKET.base() as usize + total) as u32;
+        lots.push(Lot { data, end: data + packet.data.len() as u32, meta: data, retval: 0 });
+        total += room(packet.data.len());
+    }
+    packet_room(memory, total)?;
+    let mut storage = packet_mut(memory);
+    for packet in packets {
+        let Some((place, rest)) = storage.split_at_mut_checked(room(packet.data.len())) else { break };
+        copy(place, packet.data);
+        storage = rest;
     }
     memory.set_window(RegionId::PACKET, 0..total)?;
     let endian = memory.endian();
@@ -75,28 +76,30 @@ pub(crate) fn lay_batch(
     Ok(())
 }
 
-/// `copy_from_slice` for what is mostly short: whole blocks of 32 bytes without a call.
+/// Copies a packet to the start of its place, which is a line longer: whole blocks without a call, and what is behind
+/// the packet's end is nobody's.
 #[inline]
-fn copy(to: &mut [u8], from: &[u8]) {
+fn copy(place: &mut [u8], packet: &[u8]) {
     const BLOCK: usize = 32;
-    if from.len() > 8 * BLOCK {
-        return to.copy_from_slice(from);
+    if packet.len() > 8 * BLOCK {
+        return place[..packet.len()].copy_from_slice(packet);
     }
-    let (mut to, mut from) = (to.chunks_exact_mut(BLOCK), from.chunks_exact(BLOCK));
-    for (to, from) in to.by_ref().zip(from.by_ref()) {
-        to.copy_from_slice(from);
+    let (places, _) = place.as_chunks_mut::<BLOCK>();
+    let (blocks, rest) = packet.as_chunks::<BLOCK>();
+    for (to, from) in places.iter_mut().zip(blocks) {
+        *to = *from;
     }
-    let (to, from) = (to.into_remainder(), from.remainder());
-    if !from.is_empty() {
-        to.copy_from_slice(from);
+    if let Some(last) = places.get_mut(blocks.len()).filter(|_| !rest.is_empty()) {
+        last[..rest.len()].copy_from_slice(rest);
     }
 }
 
 /// The packet of a lot, in the packet region's storage.
+#[inline]
 pub(crate) fn lot_in<'m>(storage: &'m [u8], lot: &Lot) -> &'m [u8] {
     let base = RegionId::PACKET.base() as u32;
-    let [data, end] = [lot.data, lot.end].map(|at| at.wrapping_sub(base) as usize);
-    storage.get(data..end).unwrap_or(&[])
+    let (data, end) = (lot.data.wrapping_sub(base), lot.end.wrapping_sub(base));
+    storage.get(data as usize..end as usize).unwrap_or(&[])
 }
 
 /// What a caller may set in `xdp_md`.
