@@ -312,7 +312,12 @@ impl<'a> Compiler<'a> {
             self.resolve(&mut program, reloc.insn, &reloc.target)?;
         }
         let kind = kind(prog_type, self.socket_layer);
-        let imports = Resolver { context: kind.context(), kfuncs: &self.kfuncs, missing: &self.missing };
+        let imports = Resolver {
+            context: kind.context(),
+            kfuncs: &self.kfuncs,
+            maps: &self.maps,
+            missing: &self.missing,
+        };
         let image_options = Options {
             endian: self.spec.endian,
             name: program.name.clone(),

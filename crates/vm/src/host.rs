@@ -11,6 +11,7 @@ use skep_isa::Size;
 use crate::image::Image;
 use crate::machine::Machine;
 use crate::memory::{Memory, RegionId};
+use crate::proof::Elements;
 use crate::trap::{Fault, Trap};
 
 /// An instruction that is about to run, in an image that was made to be observed.
@@ -45,6 +46,14 @@ pub trait Imports {
     /// The function behind an index, if it is a plain one. It must do what [`Host::call`] does with that index.
     fn plain(&self, index: u32) -> Option<Plain> {
         let _ = index;
+        None
+    }
+
+    /// Where the elements of a map are, if the helper of this number looks them up in it: the map is an array with this
+    /// handle, the key 32 bits that are an element's number, and what is beyond is null. Compiled code then does it on
+    /// the spot. It must be what [`Host::call`] does.
+    fn array(&self, helper: i32, handle: u64) -> Option<(RegionId, Elements)> {
+        let _ = (helper, handle);
         None
     }
 }

@@ -35,6 +35,18 @@ pub struct Elements {
     pub count: u32,
 }
 
+impl Elements {
+    fn first_in(&self, region: RegionId) -> u64 {
+        region.base() + u64::from(self.first)
+    }
+
+    /// A lookup by a key that is not known.
+    pub(crate) fn lookup(&self, region: RegionId) -> Option<Lookup> {
+        let (count, room) = (i32::try_from(self.count).ok()?, i32::try_from(self.room).ok()?);
+        Some(Lookup::At { first: self.first_in(region), count, room })
+    }
+}
+
 /// A proof, and what takes the places of what it names.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding<'a> {
@@ -110,15 +122,14 @@ impl Binding<'_> {
         let call = facts.at(slot).call()?;
         let place = self.maps.get(facts.declared(call.map?)?)?;
         let elements = place.elements?;
-        let first = place.region.base() + u64::from(elements.first);
+        let first = elements.first_in(place.region);
         if let Some(key) = call.key.filter(|key| call.finds && *key < u64::from(elements.count)) {
             return Some(Lookup::Known(first + key * u64::from(elements.room)));
         }
         // The key, in memory that a fact speaks of.
         match call.args[1]?.region {
             Region::Stack { .. } | Region::MapValue { .. } | Region::Packet { .. } | Region::Mem { .. } => {
-                let (count, room) = (i32::try_from(elements.count).ok()?, i32::try_from(elements.room).ok()?);
-                Some(Lookup::At { first, count, room })
+                elements.lookup(place.region)
             }
             _ => None,
         }

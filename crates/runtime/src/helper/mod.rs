@@ -23,7 +23,7 @@ mod trace;
 mod xdp;
 
 use skep_abi::HelperId;
-use skep_vm::{Frame, Imports, Stop};
+use skep_vm::{BoundMap, Elements, Frame, Imports, RegionId, Stop, map_index};
 
 use crate::env::Env;
 
@@ -176,6 +176,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) context: Context,
     /// Kfuncs of the object by the immediate that their calls carry.
     pub(crate) kfuncs: &'a [String],
+    /// Maps, by their handles.
+    pub(crate) maps: &'a [BoundMap],
     /// Where what is missing is noted, for [`Env::missing`].
     pub(crate) missing: &'a std::cell::RefCell<Vec<String>>,
 }
@@ -207,6 +209,11 @@ impl Imports for Resolver<'_> {
                 (None, _) => format!("there is no helper number {}", id.0 as i32),
             })
         })
+    }
+
+    fn array(&self, helper: i32, handle: u64) -> Option<(RegionId, Elements)> {
+        let map = self.maps.get(map_index(handle)? as usize)?;
+        Some((map.region, map.elements?)).filter(|_| helper == HelperId::MAP_LOOKUP_ELEM.0 as i32)
     }
 
     fn kfunc(&self, btf_id: i32, _: i16) -> Option<u32> {

@@ -52,6 +52,15 @@ impl Compiler<'_> {
         Caged(reg, off.into())
     }
 
+    /// Where the 32 bits are that r2 points to.
+    pub(super) fn key(&mut self) -> Caged {
+        const R2: Reg = match Reg::new(2) {
+            Some(reg) => reg,
+            None => Reg::FP,
+        };
+        self.reach(R2, 0, Want { size: Size::W, write: false, aligned: false })
+    }
+
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, src: Reg, off: i16) {
         let at = self.reach(src, off, Want { size, write: false, aligned: false });
         self.fetch(size, signed, dst, at);

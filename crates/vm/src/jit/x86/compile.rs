@@ -78,6 +78,8 @@ enum Kind {
     Bail,
     /// Leave for a cell inside of a call that is to return there.
     Called,
+    /// Call a helper.
+    Helper,
 }
 
 pub(crate) struct Compiler<'a> {
@@ -94,6 +96,8 @@ pub(crate) struct Compiler<'a> {
     saves: [bool; 4],
     uses_may_goto: bool,
     counts: bool,
+    /// What the last constant was that r1 was given.
+    handle: Option<u64>,
     /// The slot and the cell of the instruction at hand.
     slot: usize,
     cell: u32,
@@ -157,6 +161,7 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
         counts: source.counts(),
+        handle: None,
         slot: 0,
         cell: 0,
     };
@@ -190,6 +195,7 @@ impl Compiler<'_> {
             match cold.kind {
                 Kind::Miss => self.out_of_line(cold.word, self.thunks.miss, cold.back as usize),
                 Kind::Open => self.out_of_line(cold.word, self.thunks.open, cold.back as usize),
+                Kind::Helper => self.out_of_line(cold.word, self.thunks.helper, cold.back as usize),
                 Kind::Called => {
                     let address = self.asm.lea_rip(R11);
                     self.asm.patch(address, cold.back as usize);
@@ -336,6 +342,9 @@ impl Compiler<'_> {
             _ => imm,
         };
         self.asm.constant(host(dst), value);
+        if dst.index() == 1 {
+            self.handle = Some(value);
+        }
     }
 
     /// `addr_space_cast`: the low 32 bits, in the arena's region unless they are zero.
@@ -400,7 +409,10 @@ impl Compiler<'_> {
         if let CallTarget::Helper(id) = target
             && let Some(lookup) = self.source.binding.and_then(|b| b.lookup(slot, id))
         {
-            return self.lookup(lookup);
+            return self.lookup(lookup, Caged(RSI, 0));
+        }
+        if self.guessed(target) {
+            return;
         }
         match self.source.plan.host_call(self.cell) {
             Some(index) => match self.source.imports.plain(index) {
@@ -427,12 +439,33 @@ impl Compiler<'_> {
         kept.iter().rev().for_each(|reg| self.asm.pop(*reg));
     }
 
+    /// A lookup in the map whose handle was last put into r1, if that is an array. Nobody has proved that r1 still holds
+    /// it, so that is asked first; nor that r2 leads to a key, so that is an access like any other. Whether it was done.
+    fn guessed(&mut self, target: CallTarget) -> bool {
+        let (CallTarget::Helper(id), Some(handle), false) = (target, self.handle, self.big()) else {
+            return false;
+        };
+        let array = self.source.imports.array(id, handle);
+        let lookup = array.and_then(|(region, elements)| elements.lookup(region));
+        let (Some(lookup), Some(index)) = (lookup, self.source.plan.host_call(self.cell)) else {
+            return false;
+        };
+        self.asm.constant(R10, handle);
+        self.asm.rr(CMP_MR, W::Q, R10, RDI);
+        let other = self.asm.jcc(CC_NE);
+        let key = self.key();
+        self.lookup(lookup, key);
+        let back = self.asm.here();
+        self.cold(Kind::Helper, other, u64::from(self.cell) | u64::from(index) << 32, back);
+        true
+    }
+
     /// `bpf_map_lookup_elem` of an array.
-    fn lookup(&mut self, lookup: Lookup) {
+    fn lookup(&mut self, lookup: Lookup, key: Caged) {
         match lookup {
             Lookup::Known(address) => self.asm.constant(RAX, address),
             Lookup::At { first, count, room } => {
-                self.asm.rm(MOV_RM, W::D, R10, Rm::Sum(CAGE, RSI, 0));
+                self.asm.caged(MOV_RM, W::D, R10, key);
                 self.asm.constant(RAX, 0);
                 self.asm.mi(CMP_MI, W::D, R10, count);
                 let outside = self.asm.skip_if(CC_AE);
