@@ -51,6 +51,7 @@ pub(crate) const CONTEXT: i32 = head(offset_of!(Head, context));
 pub(crate) const BATCH_ENTRY: i32 = head(offset_of!(Head, entry));
 pub(crate) const BATCH_FUEL: i32 = head(offset_of!(Head, fuel));
 /// How many times 16 bytes of the frame are cleaned for each packet.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AArch64 code has the number in it"))]
 pub(crate) const CLEAN: i32 = head(offset_of!(Head, clean));
 pub(crate) const LOT_META: i32 = field(offset_of!(Lot, meta));
 pub(crate) const LOT_RETVAL: i32 = field(offset_of!(Lot, retval));

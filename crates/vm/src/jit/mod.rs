@@ -29,7 +29,7 @@ mod shape;
 mod native;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod pages;
-#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux", not(skep_portable)))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(skep_portable)))]
 mod pool;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod run;
@@ -61,10 +61,6 @@ pub(crate) const CALL_COUNT: usize = 5;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoNative {
     /// There is no compiler for this machine, or it is closed out of the build.
-    #[cfg_attr(
-        all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)),
-        expect(dead_code, reason = "said on other machines")
-    )]
     Machine,
     /// The system gives no memory that may be run.
     #[cfg_attr(

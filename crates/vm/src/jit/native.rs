@@ -13,6 +13,10 @@ pub(crate) struct Native {
 impl Native {
     /// Compiles a program.
     pub(crate) fn new(source: &Source<'_>) -> Result<Self, NoNative> {
+        // Machines that see memory the other way round have instructions as these, but other data.
+        if cfg!(target_endian = "big") {
+            return Err(NoNative::Machine);
+        }
         let Output { code, shape, links } = host::compile_here(source).ok_or(NoNative::TooLong)?;
         let link = |code: &mut [u8], behind| host::link(code, &links, behind);
         let pages = Pages::new(&Draft { code: &code, shared: host::shared(), link: &link });

@@ -1,13 +1,14 @@
 //! Memory for machine code: nothing can be written where it can be run.
 //!
-//! On Linux a program's code is a piece of a chunk of the process's [`pool`](super::pool), which is seen through two
+//! On Linux and x86-64 a program's code is a piece of a chunk of the process's [`pool`](super::pool), which is seen through two
 //! mappings, one to write and one to run: no system call is made for a program. Elsewhere, and where the system gives no
 //! such chunk, a program has a mapping of its own, written before it may be run, with a page at either end that nothing
-//! may touch. Either way the code that all programs share stands in reach of a relative call.
+//! may touch: so too on AArch64, as emulators of it (qemu before 8.1) take no notice of what is written through another
+//! mapping. Either way the code that all programs share stands in reach of a relative call.
 
 use std::ptr::NonNull;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::pool;
 
 /// What is put into memory.
@@ -34,7 +35,7 @@ enum Home {
     /// A mapping of its own: where it begins and how long it is, guards included.
     Own(NonNull<u8>, usize),
     /// A piece of the pool.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Pool,
 }
 
@@ -47,7 +48,7 @@ unsafe impl Sync for Pages {}
 impl Pages {
     /// Copies code into memory that may be run. `None` if the system gives none.
     pub(super) fn new(draft: &Draft<'_>) -> Option<Self> {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if let Some((start, behind)) = pool::take(draft) {
             return Some(Self { start, len: draft.code.len(), behind, home: Home::Pool });
         }
@@ -143,7 +144,7 @@ impl Drop for Pages {
             Home::Own(map, len) => unsafe {
                 libc::munmap(map.as_ptr().cast(), len);
             },
-            #[cfg(target_os = "linux")]
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             Home::Pool => pool::give_back(self.start, self.len),
         }
     }

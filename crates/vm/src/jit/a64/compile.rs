@@ -23,6 +23,7 @@
 
 use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
+use super::access::At;
 use super::alu::Test;
 use super::asm::Asm;
 use super::encode::*;
@@ -76,6 +77,8 @@ enum Cold {
     Bail { at: usize, cell: u32 },
     /// Leave for this cell inside of a call that is to return there.
     Called { at: usize, cell: u32, back: usize },
+    /// Call a helper.
+    Helper { at: usize, word: u64, back: usize },
 }
 
 pub(crate) struct Compiler<'a> {
@@ -95,6 +98,9 @@ pub(crate) struct Compiler<'a> {
     relocs: Vec<Reloc>,
     saves: [bool; 4],
     uses_may_goto: bool,
+    counts: bool,
+    /// What the last constant was that r1 was given.
+    handle: Option<u64>,
     /// The slot and the cell of the instruction at hand.
     slot: usize,
     cell: u32,
@@ -127,6 +133,8 @@ fn attempt(source: &Source<'_>, options: Options, far: bool) -> Option<(Output, 
         relocs: Vec::new(),
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
+        counts: source.counts(),
+        handle: None,
         slot: 0,
         cell: 0,
     };
@@ -195,6 +203,10 @@ impl Compiler<'_> {
                 Cold::Bail { at, cell } => {
                     self.asm.patch(at, here);
                     self.bail_to(cell);
+                }
+                Cold::Helper { at, word, back } => {
+                    self.asm.patch(at, here);
+                    self.out_of_line(word, self.thunks.helper, back);
                 }
             }
         }
@@ -333,6 +345,9 @@ impl Compiler<'_> {
             _ => imm,
         };
         self.asm.constant(host(dst), value);
+        if dst.index() == 1 {
+            self.handle = Some(value);
+        }
     }
 
     /// `addr_space_cast`: the low 32 bits, in the arena's region unless they are zero.
@@ -350,7 +365,7 @@ impl Compiler<'_> {
 
     /// Goes to a cell. Backward it pays what the interpreter's jump from `from` pays.
     fn jump(&mut self, from: u32, target: u32) {
-        if target <= from {
+        if self.counts && target <= from {
             self.asm.adds(W::X, BUDGET, BUDGET, -i64::from(from - target + 1));
             self.spent(target);
         }
@@ -359,7 +374,7 @@ impl Compiler<'_> {
     }
 
     fn branch(&mut self, test: Test, from: u32, target: u32) {
-        if target > from {
+        if target > from || !self.counts {
             let at = match test {
                 Test::Flags(cc) => self.asm.b_cond(cc),
                 Test::Zero(w, reg, zero) => self.asm.b_zero(w, reg, zero),
@@ -398,7 +413,10 @@ impl Compiler<'_> {
         if let CallTarget::Helper(id) = target
             && let Some(lookup) = self.source.binding.and_then(|b| b.lookup(slot, id))
         {
-            return self.lookup(lookup);
+            return self.lookup(lookup, At::Sum(X1));
+        }
+        if self.guessed(target) {
+            return;
         }
         match self.source.plan.host_call(self.cell) {
             Some(index) if self.source.imports.plain(index).is_some() => self.call_plain(index),
@@ -433,12 +451,33 @@ impl Compiler<'_> {
         }
     }
 
+    /// A lookup in the map whose handle was last put into r1, if that is an array. Nobody has proved that r1 still holds
+    /// it, so that is asked first; nor that r2 leads to a key, so that is an access like any other. Whether it was done.
+    fn guessed(&mut self, target: CallTarget) -> bool {
+        let (CallTarget::Helper(id), Some(handle), false) = (target, self.handle, self.big()) else {
+            return false;
+        };
+        let array = self.source.imports.array(id, handle);
+        let lookup = array.and_then(|(region, elements)| elements.lookup(region));
+        let (Some(lookup), Some(index)) = (lookup, self.source.plan.host_call(self.cell)) else {
+            return false;
+        };
+        self.asm.constant(X16, handle);
+        self.asm.rrr(SUBS_R, W::X, ZR, X16, X0);
+        let at = self.asm.b_cond(CC_NE);
+        let key = self.key();
+        self.lookup(lookup, key);
+        let word = u64::from(self.cell) | u64::from(index) << 32;
+        self.cold.push(Cold::Helper { at, word, back: self.asm.here() });
+        true
+    }
+
     /// `bpf_map_lookup_elem` of an array.
-    fn lookup(&mut self, lookup: Lookup) {
+    fn lookup(&mut self, lookup: Lookup, key: At) {
         match lookup {
             Lookup::Known(address) => self.asm.constant(X5, address),
             Lookup::At { first, count, room } => {
-                self.asm.sum(LDRW_SUM, X16, CAGE, X1);
+                self.read_key(X16, key);
                 self.asm.constant(X5, 0);
                 self.asm.compare(W::W, X16, count.into());
                 let outside = self.asm.skip_if(CC_HS);

@@ -20,10 +20,6 @@ pub(crate) use text::text;
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) const RETURN: usize = 16;
 
-/// What memory for code holds where no code is: `udf`.
-#[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
-pub(crate) const TRAPS: u8 = 0;
-
 /// The code that programs share: none.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) fn shared() -> &'static [u8] {
@@ -33,7 +29,7 @@ pub(crate) fn shared() -> &'static [u8] {
 /// Where offsets of the ways in count from.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) fn ways(pages: &super::pages::Pages) -> *mut u8 {
-    pages.start()
+    pages.shared()
 }
 
 /// There are no references to shared code.
