@@ -87,7 +87,7 @@ impl Env<'_> {
             }
             let mut r = *self.cur.reg(src);
             if !narrow {
-                r.id = 0;
+                r.unlink();
             }
             self.cur.top_mut().regs[dst] = r;
         } else {
@@ -113,7 +113,7 @@ impl Env<'_> {
             }
             let mut r = *self.cur.reg(src);
             if !same {
-                r.id = 0;
+                r.unlink();
             }
             match width {
                 Width::W64 => r.val.sign_extend(size),
@@ -145,8 +145,7 @@ impl Env<'_> {
         if self.cur.reg(dst).is_scalar() {
             let d = self.cur.reg_mut(dst);
             d.val.negate(width);
-            d.id = 0;
-            d.off = 0;
+            d.unlink();
         } else {
             self.set_unknown(dst);
         }
@@ -165,8 +164,7 @@ impl Env<'_> {
         let swaps = kind != SwapKind::ToLe;
         let d = self.cur.reg_mut(dst);
         if swaps || size < 8 {
-            d.id = 0;
-            d.off = 0;
+            d.unlink();
         }
         if swaps {
             d.val.swap_bytes(size);
@@ -250,10 +248,7 @@ impl Env<'_> {
             AluOp::Add | AluOp::Sub if bpf && d.id != 0 => s.val.const_value(width == Width::W64),
             _ => None,
         };
-        let Some(v) = delta else {
-            d.id = 0;
-            return;
-        };
+        let Some(v) = delta else { return d.unlink() };
         // A second constant can't be added to the first, nor one that 32 bits don't hold.
         let off = if width == Width::W64 { i32::try_from(v as i64).ok() } else { Some(v as i32) };
         let off = if op == AluOp::Sub { off.and_then(i32::checked_neg) } else { off };
@@ -262,10 +257,7 @@ impl Env<'_> {
                 d.id |= if width == Width::W64 { ADD_CONST64 } else { ADD_CONST32 };
                 d.off = off;
             }
-            _ => {
-                d.id = 0;
-                d.off = 0;
-            }
+            _ => d.unlink(),
         }
     }
 }

@@ -105,7 +105,7 @@ fn collect(aux: &[Aux], state: &mut State, id: u32, links: &mut Links, count: &m
                 links[*count] = Some(LinkedSite { frame: f as u8, index: i as u8, is_slot });
                 *count += 1;
             } else {
-                r.id = 0;
+                r.unlink();
             }
         };
         let regs = frame.regs.iter_mut().take(FP).enumerate().filter(|(i, _)| live >> i & 1 == 1);

@@ -163,7 +163,7 @@ impl Env<'_> {
             }
             let mut r = self.cur.frames[frame].stack[slot].reg;
             if size < 8 && r.val.umax >> (size * 8) != 0 {
-                r.id = 0;
+                r.unlink();
             }
             self.set_reg(dst, r);
         } else {
@@ -294,7 +294,7 @@ impl Env<'_> {
         }
         let mut v = *self.cur.reg(n);
         if !fits {
-            v.id = 0;
+            v.unlink();
         }
         self.save(frame, slot, v, size);
     }

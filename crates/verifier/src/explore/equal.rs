@@ -171,8 +171,8 @@ fn frame_safe(old: &Frame, new: &Frame, live: u16, ids: &mut IdMap, how: Exact, 
     let same = |i: usize| old.stack.shares(&new.stack, i);
     let mut safe = |i: usize, s: &Slot| same(i) || slot_safe(s, new.stack.get(i), ids, how, uninit);
     match how {
-        Exact::Yes => old.stack.iter().enumerate().all(|(i, s)| safe(i, s)),
-        _ => old.stack.written().all(|(i, s)| safe(i, s)),
+        Exact::No => old.stack.written().all(|(i, s)| safe(i, s)),
+        _ => old.stack.iter().enumerate().all(|(i, s)| safe(i, s)),
     }
 }
 

@@ -224,6 +224,12 @@ impl Reg {
         self.val.is_const().then(|| i64::from(self.off).wrapping_add(self.val.var.value as i64))
     }
 
+    /// A number that shares nothing any more.
+    pub(crate) fn unlink(&mut self) {
+        self.id = 0;
+        self.off = 0;
+    }
+
     /// The link's id without the distance mark.
     pub(crate) fn link(&self) -> u32 {
         self.id & !ADD_CONST
