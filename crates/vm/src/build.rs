@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) host_calls: Vec<(u32, u32)>,
     /// Slot and cell of each function that has an address, by slot.
     pub(crate) functions: Box<[(u32, u32)]>,
+    /// Slots that something jumps back to, ascending.
+    pub(crate) heads: Vec<u32>,
     /// How many cells there are.
     pub(crate) cells: usize,
     /// The registers that the program writes by name, a bit each.
@@ -66,6 +68,7 @@ impl Plan {
             bounces: Vec::new(),
             host_calls: Vec::new(),
             functions: Box::default(),
+            heads: Vec::new(),
             cells: 0,
             written: 0,
             may_goto: false,
@@ -104,7 +107,13 @@ impl Plan {
                 }
                 // A compare and exchange that fetches writes both.
                 Op::Atomic { fetch: true, src, .. } => plan.written |= 1 << src.index(),
-                Op::Branch { .. } => cells = self::cells(op),
+                Op::Jump { off, .. } if off < 0 => plan.heads.push(target(slot, off) as u32),
+                Op::Branch { off, .. } => {
+                    cells = self::cells(op);
+                    if off < 0 {
+                        plan.heads.push(target(slot, off.into()) as u32);
+                    }
+                }
                 Op::MayGoto { .. } => {
                     cells = self::cells(op);
                     (plan.may_goto, plan.repeats) = (true, true);
@@ -116,6 +125,7 @@ impl Plan {
         plan.cell_of = cell_of.into();
         // One more stops what runs past the last instruction.
         plan.cells = at + 1;
+        plan.heads.sort_unstable();
         functions.sort_unstable();
         functions.dedup();
         plan.functions = functions.iter().map(|slot| (*slot, plan.cell_of[*slot as usize])).collect();

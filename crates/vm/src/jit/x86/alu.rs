@@ -45,6 +45,7 @@ impl Compiler<'_> {
 
     fn mov(&mut self, width: Width, dst: Gpr, src: Operand) {
         match (width, src) {
+            (_, Operand::Imm(0)) => self.asm.rr(XOR_MR, W::D, dst, dst),
             (Width::W32, Operand::Imm(imm)) => self.asm.constant(dst, u64::from(imm as u32)),
             (Width::W64, Operand::Imm(imm)) => self.asm.constant(dst, i64::from(imm) as u64),
             (Width::W32, Operand::Reg(src)) => {
@@ -172,7 +173,11 @@ impl Compiler<'_> {
     pub(super) fn compare(&mut self, width: Width, cond: Cond, dst: Reg, src: Operand) -> Cc {
         let dst = host(dst);
         let (with_reg, with_imm) = if cond == Cond::Set { (TEST_MR, TEST_MI) } else { (CMP_MR, CMP_MI) };
-        self.simple(width, (with_reg, with_imm), dst, src);
+        match src {
+            // The same flags, a byte less.
+            Operand::Imm(0) if cond != Cond::Set => self.asm.rr(TEST_MR, w(width), dst, dst),
+            _ => self.simple(width, (with_reg, with_imm), dst, src),
+        }
         match cond {
             Cond::Eq => CC_E,
             Cond::Ne | Cond::Set => CC_NE,

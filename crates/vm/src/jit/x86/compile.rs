@@ -112,6 +112,9 @@ struct Buffers {
     cold: Vec<Cold>,
 }
 
+/// Where loops begin: what processors fetch at once.
+const HEADS: usize = 32;
+
 /// No more code than this is kept room for.
 const KEPT: usize = 1 << 20;
 
@@ -165,9 +168,15 @@ pub(crate) fn compile(source: &Source<'_>) -> Output {
         slot: 0,
         cell: 0,
     };
+    let mut heads = source.plan.heads.iter().copied().peekable();
     for (slot, op) in source.ops {
         c.slot = *slot;
         c.cell = source.plan.cell_of[*slot];
+        if heads.peek().is_some_and(|head| *head as usize == *slot) {
+            while heads.next_if(|head| *head as usize == *slot).is_some() {}
+            c.asm.room();
+            c.asm.align(HEADS);
+        }
         c.entries[c.cell as usize] = c.asm.here() as u32;
         c.asm.room();
         c.op(*slot, op);
@@ -370,15 +379,24 @@ impl Compiler<'_> {
             self.asm.mi(SUB_MI, W::Q, BUDGET, cost);
             self.spent_if(CC_S, target);
         }
-        let at = self.asm.jmp();
-        self.lead(at, target);
+        match self.entries[target as usize] {
+            entry if target <= from && self.asm.is_near(entry) => self.asm.jmp_near(entry),
+            _ => {
+                let at = self.asm.jmp();
+                self.lead(at, target);
+            }
+        }
     }
 
     fn branch(&mut self, cc: Cc, from: u32, target: u32) {
         if target > from || !self.counts {
-            let at = self.asm.jcc(cc);
-            self.lead(at, target);
-            return;
+            return match self.entries[target as usize] {
+                entry if target <= from && self.asm.is_near(entry) => self.asm.jcc_near(cc, entry),
+                _ => {
+                    let at = self.asm.jcc(cc);
+                    self.lead(at, target);
+                }
+            };
         }
         let not_taken = self.asm.skip_if(cc.inverse());
         self.jump(from, target);

@@ -482,6 +482,47 @@ impl Asm {
         self.here() - 4
     }
 
+    /// Whether a short jump from here leads back to an offset.
+    #[inline]
+    pub(crate) fn is_near(&self, target: u32) -> bool {
+        self.at + 2 - target as usize <= 128
+    }
+
+    /// A short `jcc` back to an offset that [`Asm::is_near`].
+    #[inline]
+    pub(crate) fn jcc_near(&mut self, cc: Cc, target: u32) {
+        let distance = target as i64 - (self.at as i64 + 2);
+        self.put(u64::from(0x70 | cc.0) | u64::from(distance as u8) << 8, 2);
+    }
+
+    /// The same, always.
+    #[inline]
+    pub(crate) fn jmp_near(&mut self, target: u32) {
+        let distance = target as i64 - (self.at as i64 + 2);
+        self.put(0xeb | u64::from(distance as u8) << 8, 2);
+    }
+
+    /// Does nothing up to a multiple of a power of two (SDM, volume 2, `nop`: the forms that it recommends).
+    pub(crate) fn align(&mut self, to: usize) {
+        const NOPS: [u64; 9] = [
+            0,
+            0x90,
+            0x9066,
+            0x001f0f,
+            0x0040_1f0f,
+            0x0000_0044_1f0f,
+            0x0000_441f_0f66,
+            0x0000_0000_0080_1f0f,
+            0x0000_0000_0084_1f0f,
+        ];
+        let mut left = self.at.next_multiple_of(to) - self.at;
+        while left > 0 {
+            let len = left.min(8);
+            self.put(NOPS[len], len);
+            left -= len;
+        }
+    }
+
     /// `call` of a place that [`Asm::patch`] fills in.
     #[inline]
     pub(crate) fn call(&mut self) -> usize {
