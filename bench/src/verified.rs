@@ -9,7 +9,7 @@ use skep::kernel::Kernel;
 use skep::object::Spec;
 use skep::runtime::World;
 
-use crate::engines::{Engine, Native, RbpfJit, lookup};
+use crate::engines::{Engine, Native, RbpfCranelift, RbpfJit, Sbpf, lookup};
 use crate::programs::{PROGRAMS, Program};
 use crate::{Args, geomean, median, thread_ns};
 
@@ -88,20 +88,20 @@ fn times(mut run: impl FnMut(u64) -> u64) -> u64 {
     (SAMPLE * 1000 / run(16).max(1)).clamp(16, 1_000_000)
 }
 
-const NAMES: [&str; 5] = ["skep", "skep_sandbox", "kernel", "rbpf_jit", "native"];
+const NAMES: [&str; 7] =
+    ["skep", "skep_sandbox", "kernel", "rbpf_jit", "rbpf_cranelift", "sbpf_jit", "native"];
 
 /// Picoseconds a run of a loop program by each engine of [`NAMES`].
-fn times_of(
-    program: &Program,
-    library: Option<&Arc<libloading::Library>>,
-    args: &Args,
-) -> [Option<u64>; 5] {
+fn times_of(program: &Program, library: Option<&Arc<libloading::Library>>, args: &Args) -> [Option<u64>; 7] {
     let packet = [0u8; 64];
     let input = program.input_of(program.count());
     let mut placed = place(program.verified, "measured", args.skep_alone);
     placed.iter_mut().flatten().for_each(|p| p.fill(&input));
-    let mut plain: [Option<Box<dyn Engine>>; 2] = [
-        Some(Box::new(RbpfJit::new(&program.insns(), &input))),
+    let insns = program.insns();
+    let mut plain: [Option<Box<dyn Engine>>; 4] = [
+        Some(Box::new(RbpfJit::new(&insns, &input))),
+        RbpfCranelift::new(&insns, &input).map(|e| Box::new(e) as Box<dyn Engine>),
+        Some(Box::new(Sbpf::new(&insns, &input, true))),
         library.and_then(|l| Native::new(l, program.name, &input)).map(|n| Box::new(n) as Box<dyn Engine>),
     ];
     let mut results = Vec::new();
@@ -150,14 +150,14 @@ fn interleave(samplers: &mut [Option<Sampler<'_>>], rounds: usize) -> Vec<Option
 pub fn measure(library: Option<&Arc<libloading::Library>>, args: &Args) -> Value {
     let mut floor = None;
     let mut rows = Vec::new();
-    println!("| verified program | {} |\n|---|---|---|---|---|---|", NAMES.join(" ns | ") + " ns");
+    println!("| verified program | {} |\n|---|{}", NAMES.join(" ns | ") + " ns", "---|".repeat(NAMES.len()));
     for program in PROGRAMS {
         if program.n > 0 && args.only.as_deref().is_some_and(|only| only != program.name) {
             continue;
         }
         let found = times_of(program, library, args);
         let floor = floor.get_or_insert(found);
-        let net: [Option<f64>; 5] = std::array::from_fn(|i| {
+        let net: [Option<f64>; 7] = std::array::from_fn(|i| {
             let less = if program.n > 0 { floor[i]? } else { 0 };
             Some(found[i]?.saturating_sub(less).max(1) as f64 / 1000.0)
         });
@@ -169,8 +169,9 @@ pub fn measure(library: Option<&Arc<libloading::Library>>, args: &Args) -> Value
     }
     let over = |a: usize, b: usize| geomean(rows.iter().filter_map(|(_, t)| Some(t[a]? / t[b]?)));
     let ratios = json!({
-        "skep_over_kernel": over(0, 2), "skep_over_rbpf_jit": over(0, 3), "skep_over_native": over(0, 4),
-        "kernel_over_native": over(2, 4), "rbpf_jit_over_native": over(3, 4), "sandbox_over_skep": over(1, 0),
+        "skep_over_kernel": over(0, 2), "skep_over_rbpf_jit": over(0, 3), "skep_over_rbpf_cranelift": over(0, 4),
+        "skep_over_sbpf_jit": over(0, 5), "skep_over_native": over(0, 6), "kernel_over_native": over(2, 6),
+        "rbpf_jit_over_native": over(3, 6), "rbpf_cranelift_over_native": over(4, 6), "sandbox_over_skep": over(1, 0),
     });
     println!("\ngeomean: {ratios}");
     let packets = packets(args);
