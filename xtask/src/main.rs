@@ -109,6 +109,9 @@ enum Command {
         /// Only programs whose name contains this
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
+        /// The rights with which all are loaded and verified: root, bpf_net, unprivileged
+        #[arg(long, value_name = "RIGHTS")]
+        privilege: Option<String>,
     },
     /// Hold the filter compiler to libpcap's test suite, kept outside of the project as JSON lines
     FilterOracle {
@@ -225,7 +228,9 @@ fn main() -> ExitCode {
             Ok(figures.broken.is_empty())
         }
         #[cfg(all(target_os = "linux", not(skep_portable)))]
-        Command::Oracle { data, skep, only } => oracle(xtask::oracle::Options { data, skep, only }),
+        Command::Oracle { data, skep, only, privilege } => {
+            oracle(xtask::oracle::Options { data, skep, only, privilege })
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ pub(crate) struct Rights {
     pub(crate) ptr_leaks: bool,
     /// Bytes of stack that were never written may be read.
     pub(crate) uninit_stack: bool,
+    /// What a processor does on a guess is no matter.
+    pub(crate) speculation: bool,
 }
 
 /// A branch that waits to be explored.
@@ -76,6 +78,8 @@ pub(crate) struct Env<'t> {
     pub(crate) stack_live: StackLive,
     pub(crate) loops: Loops,
     pub(crate) next_id: u32,
+    /// Numbers that differ at all are followed apart: a mask may depend on them.
+    pub(crate) deep_numbers: bool,
     pub(crate) jumps: u32,
     pub(crate) prev_jumps: u32,
     pub(crate) prev_insns: u32,
@@ -103,6 +107,7 @@ impl<'t> Env<'t> {
             bpf: task.privilege != Privilege::Unprivileged,
             ptr_leaks: task.privilege == Privilege::Root,
             uninit_stack: task.privilege == Privilege::Root,
+            speculation: task.privilege == Privilege::Root,
         };
         let aux = vec![Aux::default(); slots.len()];
         let mut maps: Vec<Arc<MapShape>> = task.maps.iter().map(|(_, m)| m.clone()).collect();
@@ -137,6 +142,7 @@ impl<'t> Env<'t> {
             stack_live: StackLive::default(),
             loops: Loops::default(),
             next_id: 0,
+            deep_numbers: false,
             jumps: 0,
             prev_jumps: 0,
             prev_insns: 0,

@@ -57,8 +57,8 @@ fn op(task: &Task, op: &Op) -> Option<String> {
 
 /// The first thing in the program that is not modelled.
 pub(crate) fn not_modelled(task: &Task, slots: &[Slot]) -> Option<String> {
-    if task.privilege != Privilege::Root {
-        return Some("verification without full rights".into());
+    if task.privilege == Privilege::Unprivileged {
+        return Some("verification without any rights".into());
     }
     if matches!(task.prog_type, P::STRUCT_OPS | P::EXT | P::LSM | P::TRACING) {
         return Some(format!("program type {}", task.prog_type));

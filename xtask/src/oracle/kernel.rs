@@ -7,8 +7,9 @@ use std::rc::Rc;
 use serde_json::Value;
 use skep_abi::{AttachType, MapType, ProgType};
 use skep_isa::Insn;
+use skep_sys::caps::Caps;
 use skep_sys::prog::{LOG_STATS, LoadAttr, load_logged};
-use skep_sys::{Errno, btf, map};
+use skep_sys::{Cap, Errno, btf, map};
 
 use super::line::{self, FIRST, Line, hex};
 
@@ -76,7 +77,17 @@ impl Kernel {
             attach_btf_id: line.number("attach_btf_id"),
             ..LoadAttr::default()
         };
-        let (done, log) = load_logged(&attr);
+        let (done, log) = match line.json["privilege"].as_str() {
+            Some("bpf_net") => {
+                let _lowered = Caps::only(&[Cap::BPF, Cap::NET_ADMIN]).map_err(|e| format!("capset: {e}"))?;
+                load_logged(&attr)
+            }
+            Some("unprivileged") => {
+                let _lowered = Caps::only(&[]).map_err(|e| format!("capset: {e}"))?;
+                load_logged(&attr)
+            }
+            _ => load_logged(&attr),
+        };
         let errno = done.err().map_or(0, |e| e.0);
         if errno == Errno::EPERM.0 && log.trim().is_empty() {
             return Err("EPERM and an empty log".into());

@@ -25,6 +25,8 @@ pub struct Options {
     pub skep: PathBuf,
     /// Only programs whose name contains this.
     pub only: Option<String>,
+    /// With what rights programs are loaded and verified, if not with those that their lines say (`bpf_net`).
+    pub privilege: Option<String>,
 }
 
 /// Any failure that stops the comparison: a file that can't be read, a `skep` that does not answer.
@@ -47,7 +49,7 @@ pub fn run(options: &Options) -> Result<Report, Error> {
         report: Report::default(),
     };
     for file in &files {
-        run.file(file, options.only.as_deref())?;
+        run.file(file, options)?;
     }
     run.report.peak_kib = run.skep.peak_kib();
     Ok(run.report)
@@ -61,11 +63,15 @@ struct Run {
 }
 
 impl Run {
-    fn file(&mut self, path: &Path, only: Option<&str>) -> Result<(), Error> {
+    fn file(&mut self, path: &Path, options: &Options) -> Result<(), Error> {
+        let only = options.only.as_deref();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let mut source = Source::new(name);
         for (n, text) in BufReader::new(std::fs::File::open(path)?).lines().enumerate() {
-            let line = Line::parse(&text?).map_err(|e| format!("{}:{}: {e}", path.display(), n + 1))?;
+            let mut line = Line::parse(&text?).map_err(|e| format!("{}:{}: {e}", path.display(), n + 1))?;
+            if let Some(privilege) = &options.privilege {
+                line.json["privilege"] = privilege.as_str().into();
+            }
             if only.is_some_and(|o| !line.name.contains(o)) || !self.seen.insert(line.fingerprint()) {
                 continue;
             }

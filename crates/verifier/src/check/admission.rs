@@ -5,7 +5,7 @@
 use skep_abi::{AttachType as A, ProgType as P};
 
 use crate::refusal::{Refusal, Step, Stop, errno};
-use crate::task::{F_ANY_ALIGNMENT, F_SLEEPABLE, F_STRICT_ALIGNMENT, F_TEST_STATE_FREQ, Task};
+use crate::task::{F_ANY_ALIGNMENT, F_SLEEPABLE, F_STRICT_ALIGNMENT, F_TEST_STATE_FREQ, Privilege, Task};
 
 /// BPF_F_TEST_RND_HI32, BPF_F_XDP_HAS_FRAGS, BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_TEST_REG_INVARIANTS.
 const OTHER_FLAGS: u32 = 4 | 32 | 64 | 128;
@@ -52,6 +52,19 @@ static LOADED_FOR: &[(P, &[A])] = &[
     (P::SYSCALL, &[A(0)]),
 ];
 
+/// Types that see the kernel's memory.
+const SEES_KERNEL: [P; 9] = [
+    P::KPROBE,
+    P::TRACEPOINT,
+    P::PERF_EVENT,
+    P::RAW_TRACEPOINT,
+    P::RAW_TRACEPOINT_WRITABLE,
+    P::TRACING,
+    P::LSM,
+    P::STRUCT_OPS,
+    P::EXT,
+];
+
 /// Whether a program of this type may sleep.
 fn can_sleep(task: &Task) -> bool {
     match task.prog_type {
@@ -75,6 +88,16 @@ pub(crate) fn admit(task: &Task) -> Step {
     }
     if task.prog_type == P::UNSPEC || task.prog_type.row().is_none() {
         return refuse(format!("program type {} is unknown", task.prog_type));
+    }
+    if task.privilege != Privilege::Root && SEES_KERNEL.contains(&task.prog_type) {
+        let r = Refusal {
+            errno: errno::EPERM,
+            code: "V0114",
+            insn: 0,
+            message: format!("programs of type {} are only loaded with CAP_PERFMON", task.prog_type),
+            reg: None,
+        };
+        return Err(Stop::Refused(Box::new(r)));
     }
     let wanted = LOADED_FOR.iter().find(|(p, _)| *p == task.prog_type).map(|(_, a)| *a);
     if wanted.is_some_and(|a| !a.contains(&task.attach_type)) {

@@ -213,6 +213,7 @@ impl Env<'_> {
         if matches!(op, AluOp::And | AluOp::Or) && s.val.is_const() {
             self.fork_mask(dst)?;
         }
+        self.guess_numbers(op, dst)?;
         self.scalar_arith(width, op, dst, &s);
         Ok(())
     }

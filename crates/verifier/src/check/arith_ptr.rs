@@ -33,6 +33,7 @@ impl Env<'_> {
         self.arith_allowed(op, dst, ptr, off)?;
         self.sane_offset(off, ptr)?;
         self.sane_offset(ptr, ptr)?;
+        let guessed = self.guess_before(op, dst, ptr, off)?;
         let scalar_first = self.cur.reg(dst).is_scalar();
         let mut d = *self.cur.reg(dst);
         // What belongs to the pointer comes along; what is only a number's is left behind.
@@ -76,7 +77,7 @@ impl Env<'_> {
         self.sane_offset(&d, ptr)?;
         d.val.sync();
         self.cur.top_mut().regs[dst] = d;
-        Ok(())
+        self.guess_after(op, dst, guessed)
     }
 
     fn arith_allowed(&self, op: AluOp, dst: usize, ptr: &Reg, off: &Reg) -> Step {

@@ -42,6 +42,32 @@ fn shown(row: &HelperRow) -> String {
 /// not locked down: refused, as where they are not.
 const BY_CONFIGURATION: [H; 2] = [H::OVERRIDE_RETURN, H::PROBE_WRITE_USER];
 
+/// Helpers that read the kernel's memory or tell of it: only for those with CAP_PERFMON.
+const SEES_KERNEL: [H; 22] = [
+    H::TRACE_PRINTK,
+    H::TRACE_VPRINTK,
+    H::GET_CURRENT_TASK,
+    H::GET_CURRENT_TASK_BTF,
+    H::TASK_PT_REGS,
+    H::PROBE_READ_USER,
+    H::PROBE_READ_KERNEL,
+    H::PROBE_READ_USER_STR,
+    H::PROBE_READ_KERNEL_STR,
+    H::PROBE_READ,
+    H::PROBE_READ_STR,
+    H::SNPRINTF,
+    H::SNPRINTF_BTF,
+    H::SKC_TO_TCP6_SOCK,
+    H::SKC_TO_TCP_SOCK,
+    H::SKC_TO_TCP_TIMEWAIT_SOCK,
+    H::SKC_TO_TCP_REQUEST_SOCK,
+    H::SKC_TO_UDP6_SOCK,
+    H::SKC_TO_UNIX_SOCK,
+    H::SKC_TO_MPTCP_SOCK,
+    H::COPY_FROM_USER_TASK,
+    H::GET_TASK_STACK,
+];
+
 impl Env<'_> {
     fn helper_row(&self, id: i32) -> Step<&'static HelperRow> {
         let row = calls::helper(id).row().filter(|_| id > 0);
@@ -49,7 +75,8 @@ impl Env<'_> {
             return Err(self.refuse(errno::EINVAL, "V0509", format!("invalid func unknown#{id}")));
         };
         let allowed = row.id.allowed(self.task.prog_type, self.task.attach_type);
-        if !allowed || BY_CONFIGURATION.contains(&row.id) {
+        let sees_kernel = !self.rights.ptr_leaks && SEES_KERNEL.contains(&row.id);
+        if !allowed || sees_kernel || BY_CONFIGURATION.contains(&row.id) {
             let m = format!("program of this type cannot use helper {}", shown(row));
             return Err(self.refuse(errno::EINVAL, "V0509", m));
         }

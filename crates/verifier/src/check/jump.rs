@@ -182,6 +182,7 @@ impl Env<'_> {
             if let Some(f) = &mut self.recorder {
                 f.branch(self.pc, taken, !taken);
             }
+            self.guess_arm(if taken { self.pc + 1 } else { goto }, dst, src)?;
             return Ok(if taken { Next::At(goto) } else { next });
         }
         if let Some(f) = &mut self.recorder {

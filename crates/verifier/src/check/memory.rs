@@ -334,6 +334,13 @@ impl Env<'_> {
             let m = format!("{what} map forbidden, value_size={} off={off} size={size}", map.value_size);
             return Err(self.deny(reg, "V0410", m));
         }
+        self.map_value_part(reg, off, size, zero)
+    }
+
+    /// Whether it lies in the value, and touches nothing that the kernel manages.
+    pub(crate) fn map_value_part(&mut self, reg: usize, off: i32, size: i64, zero: bool) -> Step {
+        let r = *self.cur.reg(reg);
+        let map = self.maps[r.aux as usize].clone();
         self.region(reg, off, size, map.value_size, zero)?;
         for (at, field) in &map.fields {
             let (word, len) = field.layout();

@@ -18,6 +18,7 @@ mod null;
 mod packet;
 mod refs;
 mod resolve;
+mod speculation;
 mod stack;
 
 use skep_isa::{CallTarget, Op, Operand};
@@ -31,6 +32,7 @@ pub(crate) use admission::admit;
 pub(crate) use global::{all_recorded, func_records, name_subprogs};
 pub(crate) use memory::Access;
 pub(crate) use resolve::{abnormal_returns, resolve};
+pub(crate) use speculation::Mask;
 pub(crate) use stack::show_tnum;
 
 impl Env<'_> {

@@ -255,6 +255,12 @@ impl Env<'_> {
             let m = "attempt to corrupt spilled pointer on stack";
             return Err(self.refuse(errno::EACCES, "V0307", m));
         }
+        if !self.rights.speculation {
+            // On a guess, a load may come before the store and find what was there.
+            let pointer = matches!(what, Stored::Reg(r) if is_spillable(self.cur.reg(r).kind));
+            let bare = |i: usize| !matches!(old.bytes[(first + 8 - i) % 8], Byte::Misc | Byte::Zero);
+            self.aux[self.pc].barrier_behind |= pointer || (0..size).any(bare);
+        }
         if size == 8 {
             self.stack_live.write(frame, 1 << slot);
         }

@@ -37,4 +37,16 @@ Let the caller own the memory and pass a pointer to it."#,
         title: "an address would be told",
         story: r#"Without CAP_PERFMON a program must not store pointers where userspace or the network can see them."#,
     },
+    Code {
+        id: "V0806",
+        title: "pointer arithmetic that a guess could misuse",
+        story: r#"Without CAP_PERFMON a program must not reach other memory of the kernel on what the processor only guesses. What is added to a pointer is masked so that it stays in its object, which works for pointers to the stack and to values of maps, with the same bounds on every path, and where the result lies in the object itself.
+
+```
+r1 = *(u32 *)(r1 + 76)    ; a packet pointer
+r1 += r2                  ; refused: no mask for packets
+```
+
+Load the program with CAP_PERFMON, add constants, or use a helper such as bpf_skb_load_bytes() that takes an offset."#,
+    },
 ];

@@ -20,11 +20,13 @@ pub(crate) enum Exact {
 pub(crate) struct IdMap {
     pairs: Vec<(u32, u32)>,
     fresh: u32,
+    /// Numbers have to be the very same.
+    deep: bool,
 }
 
 impl IdMap {
-    pub(crate) fn new(next_id: u32) -> Self {
-        Self { pairs: Vec::new(), fresh: next_id }
+    pub(crate) fn new(next_id: u32, deep: bool) -> Self {
+        Self { pairs: Vec::new(), fresh: next_id, deep }
     }
 
     fn reset(&mut self, next_id: u32) {
@@ -85,6 +87,9 @@ fn reg_safe(old: &Reg, new: &Reg, ids: &mut IdMap, how: Exact) -> bool {
         return false;
     }
     match old.kind {
+        Kind::Scalar if ids.deep => {
+            old.off == new.off && old.val == new.val && ids.matches_scalar(old.id, new.id)
+        }
         Kind::Scalar => {
             if !old.precise && how == Exact::No {
                 return true;
@@ -201,6 +206,10 @@ pub(crate) struct Comparer<'a> {
 impl Comparer<'_> {
     pub(crate) fn covers(&mut self, old: &State, new: &State, how: Exact) -> bool {
         if old.frames.len() != new.frames.len() || old.sleepable != new.sleepable {
+            return false;
+        }
+        // What a guess was let do says nothing of what is really done.
+        if old.speculative && !new.speculative {
             return false;
         }
         self.ids.reset(self.next_id);

@@ -84,13 +84,24 @@ impl Env<'_> {
         if self.aux[self.pc].jmp_point {
             self.history_entry();
         }
-        self.aux[self.pc].seen = true;
+        self.aux[self.pc].seen |= !self.cur.speculative;
         if let Some(t) = &mut self.trace {
             t.step(self.pc, &self.cur);
         }
         self.log_insn();
         self.stack_live.begin(&self.cur, self.pc, &self.subprogs);
-        let next = self.check_insn()?;
+        if self.guess_ends_before() {
+            self.stack_live.chain_changed();
+            return Ok(false);
+        }
+        let next = match self.check_insn() {
+            Err(stop) if self.barred(&stop) => {
+                self.leaves_chain = false;
+                self.stack_live.chain_changed();
+                return Ok(false);
+            }
+            done => done?,
+        };
         // What a call writes is what its callee writes on every path, known when those have ended.
         if std::mem::take(&mut self.leaves_chain) {
             self.stack_live.chain_changed();
@@ -99,6 +110,9 @@ impl Env<'_> {
         }
         self.prev_pc = self.pc;
         self.log_branch();
+        if self.guess_ends_behind(self.pc) {
+            return Ok(false);
+        }
         match next {
             Next::At(pc) => {
                 self.pc = pc;

@@ -115,7 +115,7 @@ impl Env<'_> {
             aux: &self.aux,
             uninit: self.rights.uninit_stack,
             next_id: self.next_id,
-            ids: IdMap::new(self.next_id),
+            ids: IdMap::new(self.next_id, self.deep_numbers),
         };
         match &self.saved[id as usize] {
             Some(s) => c.covers(&s.state, &self.cur, how),

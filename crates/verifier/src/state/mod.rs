@@ -143,6 +143,8 @@ pub(crate) struct State {
     pub(crate) in_scc: bool,
     /// A copy that was put aside when a loop was pruned: its instruction is its own.
     pub(crate) is_stored: bool,
+    /// Only a processor that guesses comes here.
+    pub(crate) speculative: bool,
 }
 
 impl State {
@@ -161,6 +163,7 @@ impl State {
             cleaned: false,
             in_scc: false,
             is_stored: false,
+            speculative: false,
         }
     }
 
@@ -239,6 +242,7 @@ impl State {
             cleaned: false,
             in_scc: false,
             is_stored: false,
+            speculative: false,
         }
     }
 }

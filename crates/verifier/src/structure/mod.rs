@@ -119,6 +119,12 @@ pub(crate) struct Aux {
     pub(crate) live: u16,
     /// Some path came here.
     pub(crate) seen: bool,
+    /// A guess that comes here goes no further: without a barrier it could reach what it must not.
+    pub(crate) barrier: bool,
+    /// The same behind the instruction.
+    pub(crate) barrier_behind: bool,
+    /// How the addition here is masked, once some path has said it.
+    pub(crate) mask: Option<crate::check::Mask>,
     /// Kind of pointer that a load or store here used.
     pub(crate) ptr_kind: Option<(crate::state::Kind, crate::state::Flags)>,
 }
