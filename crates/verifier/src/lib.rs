@@ -161,6 +161,9 @@ fn run(task: &Task, kept: &mut Kept) -> Step {
         return Err(Stop::NotModelled(what));
     }
     check::func_records(task)?;
+    if task.privilege == Privilege::Unprivileged {
+        check::calls_allowed(&slots)?;
+    }
     let mut subprogs = structure::split(&slots).map_err(Stop::Refused)?;
     check::all_recorded(task, &subprogs)?;
     check::name_subprogs(task, &mut subprogs);
@@ -200,7 +203,15 @@ fn explore_all(env: &mut Env<'_>) -> Step {
         env.explore(start)?;
     }
     env.check_depth()?;
+    mixed_tail_calls(env)?;
     lost_addresses(env)
+}
+
+/// For those without CAP_PERFMON the index of a tail call is masked by its map's size, which has to be one map's.
+fn mixed_tail_calls(env: &Env<'_>) -> Step {
+    let Some(insn) = env.aux.iter().position(|a| a.tail_maps_differ && a.seen) else { return Ok(()) };
+    let message = "tail_call abusing map_ptr".to_owned();
+    Err(Stop::Refused(Box::new(Refusal { errno: errno::EINVAL, code: "V0806", insn, message, reg: None })))
 }
 
 /// Functions that no path enters are removed. When an address of one is taken all the same, and none comes behind it that

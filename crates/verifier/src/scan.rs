@@ -5,7 +5,7 @@ use skep_isa::{CallTarget, ImmSource, Op};
 
 use crate::rows::calls;
 use crate::structure::Slot;
-use crate::task::{Privilege, SpecialField, Task};
+use crate::task::{SpecialField, Task};
 
 fn arg_modelled(arg: Arg) -> bool {
     !matches!(
@@ -57,9 +57,6 @@ fn op(task: &Task, op: &Op) -> Option<String> {
 
 /// The first thing in the program that is not modelled.
 pub(crate) fn not_modelled(task: &Task, slots: &[Slot]) -> Option<String> {
-    if task.privilege == Privilege::Unprivileged {
-        return Some("verification without any rights".into());
-    }
     if matches!(task.prog_type, P::STRUCT_OPS | P::EXT | P::LSM | P::TRACING) {
         return Some(format!("program type {}", task.prog_type));
     }

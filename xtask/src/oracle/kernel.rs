@@ -56,6 +56,12 @@ impl Kernel {
     }
 
     fn try_load(&mut self, line: &Line) -> Result<Said, String> {
+        // Maps are made with the same rights: the kernel remembers what their maker might do.
+        let _lowered = match line.json["privilege"].as_str() {
+            Some("bpf_net") => Some(Caps::only(&[Cap::BPF, Cap::NET_ADMIN])),
+            Some("unprivileged") => Some(Caps::only(&[])),
+            _ => None,
+        };
         let mut fds = Vec::new();
         for m in &line.maps {
             fds.push(self.map(m).map_err(|e| format!("map: {e}"))?);
@@ -77,17 +83,7 @@ impl Kernel {
             attach_btf_id: line.number("attach_btf_id"),
             ..LoadAttr::default()
         };
-        let (done, log) = match line.json["privilege"].as_str() {
-            Some("bpf_net") => {
-                let _lowered = Caps::only(&[Cap::BPF, Cap::NET_ADMIN]).map_err(|e| format!("capset: {e}"))?;
-                load_logged(&attr)
-            }
-            Some("unprivileged") => {
-                let _lowered = Caps::only(&[]).map_err(|e| format!("capset: {e}"))?;
-                load_logged(&attr)
-            }
-            _ => load_logged(&attr),
-        };
+        let (done, log) = load_logged(&attr);
         let errno = done.err().map_or(0, |e| e.0);
         if errno == Errno::EPERM.0 && log.trim().is_empty() {
             return Err("EPERM and an empty log".into());

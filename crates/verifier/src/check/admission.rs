@@ -2,9 +2,12 @@
 //!
 //! Most of these refusals leave the kernel's log empty, so the words are ours.
 
-use skep_abi::{AttachType as A, ProgType as P};
+use skep_abi::{AttachType as A, ProgType as P, limits::MAX_INSNS_UNPRIVILEGED};
+
+use skep_isa::{CallTarget, ImmSource, Op};
 
 use crate::refusal::{Refusal, Step, Stop, errno};
+use crate::structure::Slot;
 use crate::task::{F_ANY_ALIGNMENT, F_SLEEPABLE, F_STRICT_ALIGNMENT, F_TEST_STATE_FREQ, Privilege, Task};
 
 /// BPF_F_TEST_RND_HI32, BPF_F_XDP_HAS_FRAGS, BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_TEST_REG_INVARIANTS.
@@ -89,16 +92,7 @@ pub(crate) fn admit(task: &Task) -> Step {
     if task.prog_type == P::UNSPEC || task.prog_type.row().is_none() {
         return refuse(format!("program type {} is unknown", task.prog_type));
     }
-    if task.privilege != Privilege::Root && SEES_KERNEL.contains(&task.prog_type) {
-        let r = Refusal {
-            errno: errno::EPERM,
-            code: "V0114",
-            insn: 0,
-            message: format!("programs of type {} are only loaded with CAP_PERFMON", task.prog_type),
-            reg: None,
-        };
-        return Err(Stop::Refused(Box::new(r)));
-    }
+    rights(task)?;
     let wanted = LOADED_FOR.iter().find(|(p, _)| *p == task.prog_type).map(|(_, a)| *a);
     if wanted.is_some_and(|a| !a.contains(&task.attach_type)) {
         return refuse(format!(
@@ -115,4 +109,40 @@ pub(crate) fn admit(task: &Task) -> Step {
         return refuse("Syscall programs can only be sleepable".into());
     }
     Ok(())
+}
+
+/// Whether the loader's rights are enough for the program's type.
+fn rights(task: &Task) -> Step {
+    let t = task.prog_type;
+    let missing = match task.privilege {
+        Privilege::Root => return Ok(()),
+        Privilege::Unprivileged if task.insns.len() > MAX_INSNS_UNPRIVILEGED => {
+            let message = format!("program of {} instructions", task.insns.len());
+            let r = Refusal { errno: errno::E2BIG, code: "V0113", insn: 0, message, reg: None };
+            return Err(Stop::Refused(Box::new(r)));
+        }
+        Privilege::Unprivileged if !matches!(t, P::SOCKET_FILTER | P::CGROUP_SKB) => "CAP_BPF",
+        _ if SEES_KERNEL.contains(&t) => "CAP_PERFMON",
+        _ => return Ok(()),
+    };
+    let message = format!("programs of type {t} are only loaded with {missing}");
+    let r = Refusal { errno: errno::EPERM, code: "V0114", insn: 0, message, reg: None };
+    Err(Stop::Refused(Box::new(r)))
+}
+
+/// Functions of its own, and the kernel's, are called only with CAP_BPF.
+pub(crate) fn calls_allowed(slots: &[Slot]) -> Step {
+    let calls = |s: &Slot| {
+        matches!(
+            s,
+            Slot::Op(
+                Op::Call(CallTarget::Subprog(_) | CallTarget::Kfunc { .. })
+                    | Op::LoadImm { source: ImmSource::Func, .. }
+            )
+        )
+    };
+    let Some(insn) = slots.iter().position(calls) else { return Ok(()) };
+    let message = "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN";
+    let r = Refusal { errno: errno::EPERM, code: "V0114", insn, message: message.into(), reg: None };
+    Err(Stop::Refused(Box::new(r)))
 }

@@ -18,7 +18,17 @@ impl Env<'_> {
         let off = u32::try_from(a.off).ok()?;
         let size = a.size as u32;
         let f = if a.write { c.store(prog, attach, off, size) } else { c.load(prog, attach, off, size) };
-        f.map(|f| f.kind)
+        f.map(|f| f.kind).filter(|_| self.rights.bpf || !self.needs_bpf(a))
+    }
+
+    /// Fields of `struct __sk_buff` that cgroup programs use only with CAP_BPF: the packet itself, and setting its time.
+    fn needs_bpf(&self, a: &Access) -> bool {
+        let names: &[&str] = if a.write { &["tstamp"] } else { &["data", "data_end"] };
+        let context = self.task.prog_type.context().filter(|_| self.task.prog_type == ProgType::CGROUP_SKB);
+        let field = |name: &&str| {
+            context.and_then(|c| c.field(name)).is_some_and(|f| i64::from(f.offset) == i64::from(a.off))
+        };
+        names.iter().any(field)
     }
 
     pub(crate) fn context_access(&mut self, a: &Access) -> Step {
@@ -123,6 +133,10 @@ impl Env<'_> {
     }
 
     pub(crate) fn map_struct_access(&mut self, a: &Access) -> Step {
+        if !self.rights.ptr_leaks {
+            let m = "'struct bpf_array' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN";
+            return Err(self.refuse(errno::EPERM, "V0805", m));
+        }
         if a.write {
             let m = "only read from bpf_array is supported";
             return Err(self.refuse(errno::EACCES, "V0410", m));

@@ -68,6 +68,34 @@ const SEES_KERNEL: [H; 22] = [
     H::GET_TASK_STACK,
 ];
 
+/// Helpers of every program type that only those with CAP_BPF get.
+const WANTS_BPF: [H; 24] = [
+    H::SPIN_LOCK,
+    H::SPIN_UNLOCK,
+    H::JIFFIES64,
+    H::PER_CPU_PTR,
+    H::THIS_CPU_PTR,
+    H::TIMER_INIT,
+    H::TIMER_SET_CALLBACK,
+    H::TIMER_START,
+    H::TIMER_CANCEL,
+    H::KPTR_XCHG,
+    H::FOR_EACH_MAP_ELEM,
+    H::LOOP,
+    H::USER_RINGBUF_DRAIN,
+    H::RINGBUF_RESERVE_DYNPTR,
+    H::RINGBUF_SUBMIT_DYNPTR,
+    H::RINGBUF_DISCARD_DYNPTR,
+    H::DYNPTR_FROM_MEM,
+    H::DYNPTR_READ,
+    H::DYNPTR_WRITE,
+    H::DYNPTR_DATA,
+    H::CGRP_STORAGE_GET,
+    H::CGRP_STORAGE_DELETE,
+    H::CURRENT_TASK_UNDER_CGROUP,
+    H::GET_CURRENT_ANCESTOR_CGROUP_ID,
+];
+
 impl Env<'_> {
     fn helper_row(&self, id: i32) -> Step<&'static HelperRow> {
         let row = calls::helper(id).row().filter(|_| id > 0);
@@ -75,8 +103,9 @@ impl Env<'_> {
             return Err(self.refuse(errno::EINVAL, "V0509", format!("invalid func unknown#{id}")));
         };
         let allowed = row.id.allowed(self.task.prog_type, self.task.attach_type);
-        let sees_kernel = !self.rights.ptr_leaks && SEES_KERNEL.contains(&row.id);
-        if !allowed || sees_kernel || BY_CONFIGURATION.contains(&row.id) {
+        let lacking = !self.rights.ptr_leaks && SEES_KERNEL.contains(&row.id)
+            || !self.rights.bpf && WANTS_BPF.contains(&row.id);
+        if !allowed || lacking || BY_CONFIGURATION.contains(&row.id) {
             let m = format!("program of this type cannot use helper {}", shown(row));
             return Err(self.refuse(errno::EINVAL, "V0509", m));
         }
@@ -189,6 +218,7 @@ impl Env<'_> {
     fn special(&mut self, id: H, m: &Meta) -> Step {
         match id {
             H::TAIL_CALL => {
+                self.note_tail_map(m);
                 self.no_held(true, "tail_call")?;
                 self.constant_index(m)
             }
@@ -217,6 +247,14 @@ impl Env<'_> {
             Some(slot) if slot < slots => self.mark_precise(3),
             _ => Ok(()),
         }
+    }
+
+    /// A tail call through different maps can't be masked for all of them: refused at the end, if nothing else is.
+    fn note_tail_map(&mut self, m: &Meta) {
+        let Some((map, _)) = m.map.filter(|_| !self.rights.speculation) else { return };
+        let aux = &mut self.aux[self.pc];
+        aux.tail_maps_differ |= aux.tail_map.is_some_and(|old| old != map);
+        aux.tail_map = Some(map);
     }
 
     fn result(&mut self, row: &HelperRow, m: &Meta) -> Step {

@@ -28,7 +28,7 @@ use crate::explore::Next;
 use crate::refusal::{Step, Stop, errno};
 use crate::state::{FP, Kind};
 use crate::structure::Slot;
-pub(crate) use admission::admit;
+pub(crate) use admission::{admit, calls_allowed};
 pub(crate) use global::{all_recorded, func_records, name_subprogs};
 pub(crate) use memory::Access;
 pub(crate) use resolve::{abnormal_returns, resolve};

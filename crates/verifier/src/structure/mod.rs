@@ -125,6 +125,10 @@ pub(crate) struct Aux {
     pub(crate) barrier_behind: bool,
     /// How the addition here is masked, once some path has said it.
     pub(crate) mask: Option<crate::check::Mask>,
+    /// The map of the tail call here.
+    pub(crate) tail_map: Option<u32>,
+    /// Other paths have another.
+    pub(crate) tail_maps_differ: bool,
     /// Kind of pointer that a load or store here used.
     pub(crate) ptr_kind: Option<(crate::state::Kind, crate::state::Flags)>,
 }
