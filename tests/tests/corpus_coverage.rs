@@ -39,6 +39,7 @@ const NO_FILE_FOR_CODE: &[(&str, &str)] = &[
     ("V0705", TYPES),
     ("V0802", UNPRIVILEGED),
     ("V0805", UNPRIVILEGED),
+    ("V0806", UNPRIVILEGED),
     ("V0901", "the verifier's own failing, which nobody has met"),
 ];
 const UNPRIVILEGED: &str =

@@ -286,3 +286,88 @@ fn the_packet_is_passed_only_to_helpers_that_take_it() {
         refused(&text, 11, "helper access to the packet is not allowed");
     }
 }
+
+fn with_rights(privilege: Privilege, prog_type: ProgType, text: &str) -> Verdict {
+    verify(&Task { privilege, ..task(prog_type, text) }).verdict
+}
+
+#[track_caller]
+fn refused_to(privilege: Privilege, prog_type: ProgType, text: &str, errno: i32, message: &str) {
+    assert_eq!(verify(&task(prog_type, text)).verdict, Verdict::Accept, "root: {text}");
+    match with_rights(privilege, prog_type, text) {
+        Verdict::Reject(r) => {
+            assert_eq!(r.errno, errno, "{text}");
+            assert!(r.message.contains(message), "{text}: {}", r.message);
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn without_perfmon_no_address_is_told() {
+    let refused = |text, message| refused_to(Privilege::BpfNet, ProgType::SCHED_CLS, text, 13, message);
+    refused("r0 = r10\nexit", "R0 leaks addr as return value");
+    refused(
+        "*(u32 *)(r1 + 48) = 0\nr0 = *(u64 *)(r10 - 8)\nexit",
+        "invalid read from stack R10 off=-8 size=8",
+    );
+    let helper = "r1 = r10\nr1 += -8\n*(u64 *)(r10 - 8) = 0\nr2 = 8\ncall trace_printk\nr0 = 0\nexit";
+    refused_to(Privilege::BpfNet, ProgType::SCHED_CLS, helper, 22, "cannot use helper bpf_trace_printk#6");
+    refused_to(Privilege::BpfNet, ProgType::KPROBE, "r0 = 0\nexit", 1, "CAP_PERFMON");
+}
+
+/// What is added to pointers is masked against guesses, which only works for the stack and values of maps.
+#[test]
+fn without_perfmon_arithmetic_has_to_be_maskable() {
+    let refused = |text, message| refused_to(Privilege::BpfNet, ProgType::SCHED_CLS, text, 13, message);
+    refused(
+        "r2 = *(u32 *)(r1 + 76)\nr3 = *(u32 *)(r1 + 0)\nr3 &= 7\nr2 += r3\nr0 = 0\nexit",
+        "R2 has pointer with unsupported alu operation",
+    );
+    refused("r2 = r10\nr2 += 8\nr0 = 0\nexit", "R2 stack pointer arithmetic goes out of range");
+    let value = "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = map[m]\ncall map_lookup_elem\nif r0 == 0 goto out\n\
+        r1 = *(u8 *)(r0 + 0)\nBODY\nr0 += r1\nr0 = *(u8 *)(r0 + 0)\nr0 = 0\nout:\nr0 = 0\nexit";
+    let masked = value.replace("BODY", "r1 &= 7");
+    assert_eq!(with_rights(Privilege::BpfNet, ProgType::SCHED_CLS, &masked), Verdict::Accept);
+    let paths =
+        value.replace("BODY", "if r1 == 9 goto other\nr1 &= 7\ngoto add\nother:\nr1 &= 3\nr0 += 4\nadd:");
+    refused(&paths, "R0 tried to add from different maps, paths or scalars");
+}
+
+/// The arm that can't be taken is followed as a guess; what would be refused there ends at a barrier.
+#[test]
+fn a_guess_is_followed_and_refuses_nothing() {
+    let text = "r0 = 1\nr1 = 0\nif r0 == 1 goto out\nr0 = *(u64 *)(r1 + 0)\nout:\nr0 = 0\nexit";
+    let of = |privilege| verify(&Task { privilege, ..task(ProgType::SCHED_CLS, text) });
+    let (root, net) = (of(Privilege::Root), of(Privilege::BpfNet));
+    assert_eq!((&root.verdict, &net.verdict), (&Verdict::Accept, &Verdict::Accept));
+    assert!(net.counts.insns > root.counts.insns, "{:?} {:?}", net.counts, root.counts);
+}
+
+#[test]
+fn without_rights_little_is_loaded() {
+    let none = Privilege::Unprivileged;
+    refused_to(none, ProgType::XDP, "r0 = 2\nexit", 1, "CAP_BPF");
+    let call = "call f\nr0 = 0\nexit\nf:\nr0 = 1\nexit";
+    refused_to(none, ProgType::SOCKET_FILTER, call, 1, "allowed for CAP_BPF");
+    let field = "r0 = *(u32 *)(r1 + 76)\nr0 = 0\nexit";
+    refused_to(none, ProgType::CGROUP_SKB, field, 13, "invalid bpf_context access off=76 size=4");
+    let back = "r0 = 0\nagain:\nr0 += 1\nif r0 < 9 goto again\nexit";
+    refused_to(none, ProgType::SOCKET_FILTER, back, 22, "back-edge");
+    assert_eq!(with_rights(none, ProgType::SOCKET_FILTER, "r0 = 0\nexit"), Verdict::Accept);
+    let long = "r0 = 0\n".repeat(4096) + "exit";
+    refused_to(none, ProgType::SOCKET_FILTER, &long, 7, "4097");
+}
+
+/// A loop that remembers a state of all the stack at each instruction: what does not change is kept once.
+#[test]
+fn states_of_a_full_stack_are_remembered() {
+    let fill: String = (1..=64).map(|i| format!("*(u64 *)(r10 - {}) = r0\n", 8 * i)).collect();
+    let read: String = (1..=64).map(|i| format!("r1 = *(u64 *)(r10 - {})\n", 8 * i)).collect();
+    let text = format!(
+        "call get_prandom_u32\n{fill}r6 = 0\nagain:\nr6 += 1\n*(u64 *)(r10 - 8) = r6\nif r6 < 2000 goto again\n{read}r0 = 2\nexit"
+    );
+    let o = verify(&Task { flags: 8, ..task(ProgType::XDP, &text) });
+    assert_eq!(o.verdict, Verdict::Accept);
+    assert_eq!((o.counts.insns, o.counts.total_states), (6132, 4001));
+}

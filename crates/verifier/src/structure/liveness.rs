@@ -103,3 +103,76 @@ fn flow(slots: &[Slot], effects: &[(u16, u16)]) -> Vec<u16> {
     }
     live
 }
+
+#[cfg(test)]
+mod tests {
+    use skep_abi::ProgType;
+    use skep_isa::Insn;
+
+    use super::super::{Aux, decode_slots};
+    use super::{flow, live_registers, use_def};
+    use crate::structure::{Slot, successors};
+
+    /// `r1 = r2`, `if r1 == 0 goto`, `goto`, `exit`.
+    fn insn(n: u32, off: i16) -> Insn {
+        let (dst, src) = ((n >> 4 & 7) as u8, (n >> 8 & 7) as u8);
+        match n % 4 {
+            0 => Insn { opcode: 0xbf, dst, src, off: 0, imm: 0 },
+            1 => Insn { opcode: 0x0f, dst, src, off: 0, imm: 0 },
+            2 => Insn { opcode: 0x15, dst, src: 0, off, imm: 0 },
+            _ => Insn { opcode: 0xb7, dst, src: 0, off: 0, imm: 1 },
+        }
+    }
+
+    /// The same as rounds over all slots until nothing changes.
+    #[test]
+    fn one_pass_finds_what_rounds_find() {
+        let mut seed = 1_u32;
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            seed
+        };
+        for _ in 0..200 {
+            let n = 4 + next() % 40;
+            let mut insns: Vec<Insn> =
+                (0..n).map(|i| insn(next(), (next() % n) as i16 - i as i16 - 1)).collect();
+            insns.push(Insn { opcode: 0x95, ..Insn::default() });
+            let slots = decode_slots(&insns);
+            let effects: Vec<(u16, u16)> = slots
+                .iter()
+                .map(|s| if let Slot::Op(op) = s { use_def(op, ProgType::XDP) } else { (0, 0) })
+                .collect();
+            let mut rounds = vec![0_u16; slots.len()];
+            loop {
+                let before = rounds.clone();
+                for i in (0..slots.len()).rev() {
+                    let after = successors(&slots, i).fold(0, |a, s| a | rounds[s]);
+                    rounds[i] = after & !effects[i].1 | effects[i].0;
+                }
+                if rounds == before {
+                    break;
+                }
+            }
+            assert_eq!(flow(&slots, &effects), rounds);
+        }
+    }
+
+    /// Half a million jumps back, each of which would be a round of its own.
+    #[test]
+    fn long_programs_take_one_pass() {
+        let mut insns = vec![Insn { opcode: 0xb7, dst: 0, ..Insn::default() }];
+        for i in 0..250_000 {
+            insns.push(Insn { opcode: 0xbf, dst: (i % 5 + 1) as u8, src: (i % 4 + 6) as u8, off: 0, imm: 0 });
+            insns.push(Insn { opcode: 0x15, dst: 0, src: 0, off: -2, imm: 7 });
+        }
+        insns.push(Insn { opcode: 0x95, ..Insn::default() });
+        let slots = decode_slots(&insns);
+        let mut aux = vec![Aux::default(); slots.len()];
+        live_registers(&slots, &mut aux, ProgType::XDP);
+        // r0 from the beginning on, and what the copies read.
+        assert_eq!(aux[1].live, 0b11_1100_0001);
+        assert_eq!(aux[500_001].live, 1);
+    }
+}

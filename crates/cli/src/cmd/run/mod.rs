@@ -18,7 +18,7 @@ use skep::abi::{MapType, ProgType};
 use skep::backend::{LoadOptions, TestRun};
 use skep::isa::Endian;
 use skep::object::{InitialRef, Program, Spec};
-use skep::verifier::Verdict as Decision;
+use skep::verifier::{Privilege, Verdict as Decision};
 
 use super::verify::judge::{self, Kernel};
 use crate::events::Records;
@@ -191,7 +191,7 @@ fn verified(text: &Text, options: &LoadOptions, out: &mut Output) -> Result<bool
     for name in &options.programs {
         let Some(program) = text.spec.program(name) else { continue };
         let prog_type = options.prog_types.get(name).copied();
-        let judged = judge::judge(text, program, prog_type, &Kernel::Running)?;
+        let judged = judge::judge(text, program, prog_type, &Kernel::Running, Privilege::Root)?;
         match judged.outcome.verdict {
             Decision::Accept => {}
             Decision::NotModelled(what) => {

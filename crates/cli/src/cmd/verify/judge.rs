@@ -8,7 +8,9 @@ use skep::abi::ProgType;
 use skep::btf::Btf;
 use skep::isa::Endian;
 use skep::object::Program;
-use skep::verifier::{Explained, Outcome, Places, Task, TaskOptions, Verdict as Decision, explain, verify};
+use skep::verifier::{
+    Explained, Outcome, Places, Privilege, Task, TaskOptions, Verdict as Decision, explain, verify,
+};
 
 use crate::cmd::run::text::Text;
 use crate::failure::Failure;
@@ -65,12 +67,13 @@ pub(in crate::cmd) fn judge(
     program: &Program,
     prog_type: Option<ProgType>,
     kernel: &Kernel,
+    privilege: Privilege,
 ) -> Result<Judged, Failure> {
     let options = TaskOptions {
         prog_type,
         vmlinux: kernel.types(program),
+        privilege,
         cpus: std::thread::available_parallelism().map_or(0, |n| u32::try_from(n.get()).unwrap_or(0)),
-        ..TaskOptions::default()
     };
     let task = Task::from_spec(&text.spec, program, &options)
         .map_err(|e| Failure::new(e.to_string()).hint_opt(e.hint().map(str::to_owned)))?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use skep::abi::ProgType;
 use skep::object::Program;
-use skep::verifier::{Verdict as Decision, verify_logged};
+use skep::verifier::{Privilege, Verdict as Decision, verify_logged};
 
 use super::run::{self, text::Text};
 use crate::failure::Failure;
@@ -27,9 +27,10 @@ Examples:
   skep verify prog.bpf                              assembler text with a corpus header
   skep verify prog.o --log kernel                   the states, as the kernel's log has them
   skep verify prog.o --btf vmlinux-6.1.btf          for another kernel's types
+  skep verify prog.o --privilege bpf_net            for a loader without CAP_PERFMON
   skep verify --batch < programs.jsonl              a verdict a line
 
-The verdict is that of Linux 6.18 for a loader with all rights.
+The verdict is that of Linux 6.18, for a loader with all rights unless --privilege says otherwise.
 
 Exit codes: 0 nothing is refused (what is not modelled is named), 1 a program is refused, 2 it could not be verified.";
 
@@ -53,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
 
+    /// The loader's rights: `root` for all, `bpf_net` for CAP_BPF and CAP_NET_ADMIN without CAP_PERFMON, `unprivileged`
+    #[arg(long, value_name = "RIGHTS", default_value = "root")]
+    privilege: Rights,
+
     /// Print the states of the walk too
     #[arg(short, long, help_heading = "Output")]
     verbose: bool,
@@ -62,8 +67,26 @@ pub(crate) struct Args {
     log: Option<Log>,
 
     /// Read one program a line from stdin, as JSON, and answer with a line each
-    #[arg(long, conflicts_with_all = ["file", "prog", "prog_type", "btf", "verbose", "log"])]
+    #[arg(long, conflicts_with_all = ["file", "prog", "prog_type", "btf", "privilege", "verbose", "log"])]
     batch: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Rights {
+    Root,
+    BpfNet,
+    Unprivileged,
+}
+
+impl From<Rights> for Privilege {
+    fn from(rights: Rights) -> Self {
+        match rights {
+            Rights::Root => Self::Root,
+            Rights::BpfNet => Self::BpfNet,
+            Rights::Unprivileged => Self::Unprivileged,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,7 +114,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     }
     let mut judged = Vec::new();
     for p in &programs {
-        judged.push((*p, judge::judge(&text, p, given, &kernel)?));
+        judged.push((*p, judge::judge(&text, p, given, &kernel, args.privilege.into())?));
     }
     if args.log.is_some() {
         return logs(&judged, out);
@@ -106,7 +129,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
 pub(super) fn all(file: &Path, text: &Text, out: &mut Output) -> Result<Verdict, Failure> {
     let mut judged = Vec::new();
     for p in &text.spec.programs {
-        match judge::judge(text, p, None, &Kernel::Running) {
+        match judge::judge(text, p, None, &Kernel::Running, Privilege::Root) {
             Ok(j) => judged.push((p, j)),
             Err(f) => out.note(format_args!("{} was not verified: {}", p.name, f.message)),
         }
