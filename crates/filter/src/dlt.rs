@@ -325,6 +325,11 @@ impl Dlt {
         }
     }
 
+    /// The LINKTYPE value that a capture file has for it.
+    pub fn linktype(self) -> u16 {
+        (100..=106).find(|&n| Dlt::from_linktype(n) == self).unwrap_or(self.0)
+    }
+
     /// As messages name it: `DLT_EN10MB (Ethernet)`.
     pub(crate) fn display(self) -> String {
         match self.row() {

@@ -2,7 +2,8 @@
 //!
 //! [`compile`] takes an expression and says what the packets are ([`Options`]); names of hosts, networks and services it
 //! asks from a [`Names`]. The instructions are libpcap's, one for one: those of its HEAD of August 2026, without its
-//! optimiser or with it, on Linux. Nothing here opens a file or asks the network.
+//! optimiser or with it, on Linux. Nothing here opens a file or asks the network. [`equivalence`] says whether two programs
+//! take the same packets.
 //!
 //! Prior art: tcpdump's compiler by Steven McCanne and Van Jacobson, and libpcap, which grew from it; the grammar, the
 //! code and the optimiser follow it closely, so that its users find what they know.
@@ -14,6 +15,7 @@ mod compile;
 mod dag;
 mod decide;
 mod dlt;
+pub mod equivalence;
 mod error;
 mod graph;
 mod ir;

@@ -1,6 +1,7 @@
 //! `skep filter`: a pcap-filter expression to classic bytecode in every dump form, or run over captures.
 
 mod capture;
+mod diff;
 mod lookup;
 
 use std::io::Write;
@@ -8,6 +9,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::ArgPredicate;
 use serde::Serialize;
 use skep::filter::{ByteOrder, Code, Dlt, Options, compile};
 use skep::isa::classic::Insn;
@@ -24,8 +26,10 @@ Examples:
   skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
+  skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
 
-Exit codes: 0 packets matched (or code was printed), 1 none did, 2 usage or environment.";
+Exit codes: 0 packets matched (or code was printed, or two filters are the same), 1 none did (or they are not),
+2 usage or environment (or it can't be told).";
 
 /// The longest program that xt_bpf takes, in instructions.
 const XT_BPF_MAX: usize = 64;
@@ -35,7 +39,12 @@ const XT_BPF_MAX: usize = 64;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The expression, in the language of pcap-filter(7); an empty one takes every packet
-    #[arg(value_name = "EXPR")]
+    #[arg(
+        value_name = "EXPR",
+        required = false,
+        required_unless_present = "diff",
+        default_value_if("diff", ArgPredicate::IsPresent, "")
+    )]
     expression: String,
 
     /// Print the code: -d as a listing, -dd as C, -ddd as numbers
@@ -67,16 +76,19 @@ pub(crate) struct Args {
     xt_bpf: bool,
 
     /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin)
-    #[arg(short, long, value_name = "FILE", conflicts_with = "dump")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "dump", group = "packets")]
     read: Option<PathBuf>,
 
-    /// Write what matches there, as pcapng, instead of printing it
-    #[arg(short, long, value_name = "FILE", requires = "read")]
+    /// Write what matches there, as pcapng, instead of printing it; with --diff the packet that differs, as pcap
+    #[arg(short, long, value_name = "FILE", requires = "packets")]
     write: Option<PathBuf>,
 
     /// Stop after so many matches
     #[arg(short, long, value_name = "N", requires = "read", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+
+    #[command(flatten)]
+    diff: diff::Flags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,11 +120,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     if let Some(path) = &args.read {
         return capture::run(args, path, out);
     }
-    let Some(dlt) = Dlt::by_name(&args.dlt) else {
-        return Err(
-            Failure::new(format!("unknown link type `{}`", args.dlt)).hint("EN10MB is Ethernet, RAW is IP")
-        );
-    };
+    if let Some(pair) = args.diff.pair() {
+        return diff::run(args, pair, out);
+    }
+    let dlt = dlt(args)?;
     let insns = build(args, dlt, None)?;
     if out.json {
         out.object(&json(args, dlt, &insns, None))?;
@@ -132,8 +143,14 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     Ok(Verdict::Yes)
 }
 
-fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Insn>, Failure> {
-    let options = Options {
+fn dlt(args: &Args) -> Result<Dlt, Failure> {
+    Dlt::by_name(&args.dlt).ok_or_else(|| {
+        Failure::new(format!("unknown link type `{}`", args.dlt)).hint("EN10MB is Ethernet, RAW is IP")
+    })
+}
+
+fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Options {
+    Options {
         dlt,
         snaplen: args.snaplen,
         netmask: args.netmask.map(u32::from),
@@ -144,8 +161,11 @@ fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Ins
         },
         linux_extensions: false,
         file_order,
-    };
-    compile(&args.expression, &options, &lookup::System::new())
+    }
+}
+
+fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Insn>, Failure> {
+    compile(&args.expression, &options(args, dlt, file_order), &lookup::System::new())
         .map_err(|e| Failure::diagnosed(vec![e.diagnostic(&args.expression)]))
 }
 

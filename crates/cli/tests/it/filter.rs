@@ -38,3 +38,33 @@ fn a_capture_is_filtered_printed_and_written() {
     assert_eq!(again.lines().count(), matched);
     assert!(root().join(from).exists());
 }
+
+#[test]
+fn two_filters_are_the_same_or_a_packet_shows_that_they_are_not() {
+    let same =
+        skep(&["filter", "--diff", "host 10.0.0.1 and tcp port 80", "tcp port 80 and host 10.0.0.1"]).ok();
+    assert_eq!(same, "same: they take the same packets\n");
+    let folder = std::env::temp_dir();
+    let file = |name: &str| {
+        let path = folder.join(format!("skep-filter-{}-{name}", std::process::id()));
+        path.to_str().expect("a UTF-8 path").to_owned()
+    };
+    let (program, packet) = (file("diff.bpf"), file("diff.pcap"));
+    std::fs::write(&program, skep(&["filter", "tcp port 80", "-ddd"]).ok()).expect("a temporary file");
+    let old = format!("@{program}");
+    skep(&["filter", "--diff", "tcp port 80", &old]).ok();
+    let differs = skep(&["filter", "--diff", "tcp port 80 or tcp port 81", &old, "-w", &packet]);
+    assert_eq!(differs.code, 1, "{}", differs.stderr);
+    assert!(differs.stdout.contains("the first filter takes it, the second does not"), "{}", differs.stdout);
+    // The packet is one.
+    skep(&["filter", "tcp port 81", "-r", &packet]).ok();
+    skep(&["filter", "tcp port 80", "-r", &packet]).fails(1);
+    let unknown = skep(&["filter", "--diff", "tcp", "ip[0:4] * ip[4:4] * ip[8:4] = 0x12345677"]);
+    assert!(unknown.code > 0, "{}", unknown.stdout);
+    skep(&["filter", "--diff", "tcp", "@/nosuch"]).fails(2);
+    skep(&["filter", "--diff", "tcp"]).fails(2);
+    skep(&["filter"]).fails(2);
+    for path in [program, packet] {
+        std::fs::remove_file(path).expect("it was written");
+    }
+}

@@ -57,6 +57,10 @@ fn the_other_commands() {
     keeps("conformance", &skep_with(&["conformance", "--json"], zero).json());
     keeps("filter", &skep(&["filter", "--json", "ip"]).json());
     keeps("filter", &skep(&["filter", "--json", "tcp", "-r", "examples/traffic.pcapng"]).json());
+    keeps("filter-diff", &skep(&["filter", "--json", "--diff", "tcp or udp", "udp or tcp"]).json());
+    let differs = skep(&["filter", "--json", "--diff", "tcp", "udp"]);
+    assert_eq!(differs.code, 1);
+    keeps("filter-diff", &serde_json::from_str(&differs.stdout).expect("JSON also where they differ"));
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }

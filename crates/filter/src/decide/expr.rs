@@ -7,11 +7,11 @@ use skep_isa::classic::{AluOp, MEM_WORDS, Op, Size, Source};
 use super::{Bail, GiveUp};
 
 /// An expression, by its index.
-pub(super) type ExprId = u32;
+pub(crate) type ExprId = u32;
 
 /// A value made of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Expr {
+pub(crate) enum Expr {
     Const(u32),
     Len,
     /// Bytes at an offset; a negative one is Linux's.
@@ -26,17 +26,17 @@ pub(super) enum Expr {
 
 /// Bytes that have to be there for a filter to go on, each entry as far as it reaches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Needs {
+pub(crate) struct Needs {
     /// From the start of the packet.
-    pub(super) to: u32,
+    pub(crate) to: u32,
     /// From where a value says.
-    pub(super) from: Vec<(ExprId, Size, u32)>,
+    pub(crate) from: Vec<(ExprId, Size, u32)>,
     /// Linux's own, and divisions: all of an expression.
-    pub(super) other: Vec<ExprId>,
+    pub(crate) other: Vec<ExprId>,
 }
 
 impl Needs {
-    pub(super) fn add(&mut self, more: &Self) {
+    pub(crate) fn add(&mut self, more: &Self) {
         self.to = self.to.max(more.to);
         for &(base, size, k) in &more.from {
             match self.from.iter_mut().find(|(b, ..)| *b == base) {
@@ -55,7 +55,7 @@ impl Needs {
     }
 
     /// Whether whoever has these bytes has those of `less`, too.
-    pub(super) fn cover(&self, less: &Self) -> bool {
+    pub(crate) fn cover(&self, less: &Self) -> bool {
         let from = |&(base, size, k): &(ExprId, Size, u32)| {
             self.from.iter().any(|&(b, s, at)| b == base && end(s, at) >= end(size, k))
         };
@@ -63,7 +63,7 @@ impl Needs {
     }
 
     /// What both need.
-    pub(super) fn common(&self, other: &Self) -> Self {
+    pub(crate) fn common(&self, other: &Self) -> Self {
         let from = self.from.iter().filter_map(|&(base, size, k)| {
             let &(_, s, at) = other.from.iter().find(|(b, ..)| *b == base)?;
             Some(if end(size, k) <= end(s, at) { (base, size, k) } else { (base, s, at) })
@@ -82,23 +82,28 @@ fn end(size: Size, k: u32) -> u64 {
 
 /// All expressions of a filter.
 #[derive(Debug, Default)]
-pub(super) struct Exprs {
+pub(crate) struct Exprs {
     all: Vec<Expr>,
     known: HashMap<Expr, ExprId>,
     needs: Vec<Needs>,
 }
 
 impl Exprs {
-    pub(super) fn get(&self, id: ExprId) -> Expr {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn get(&self, id: ExprId) -> Expr {
         self.all[id as usize]
     }
 
     /// What has to be there for an expression.
-    pub(super) fn needs(&self, id: ExprId) -> &Needs {
+    pub(crate) fn needs(&self, id: ExprId) -> &Needs {
         &self.needs[id as usize]
     }
 
-    pub(super) fn make(&mut self, expr: Expr) -> ExprId {
+    pub(crate) fn make(&mut self, expr: Expr) -> ExprId {
         let expr = self.folded(expr);
         if let Some(&id) = self.known.get(&expr) {
             return id;
@@ -153,7 +158,7 @@ impl Exprs {
     }
 
     /// The largest value that it can have, as far as its size tells.
-    pub(super) fn max(&self, id: ExprId) -> u32 {
+    pub(crate) fn max(&self, id: ExprId) -> u32 {
         match self.get(id) {
             Expr::Load(Size::B, k) | Expr::Ind(Size::B, k, _) if k.cast_signed() >= 0 => 0xff,
             Expr::Load(Size::H, k) | Expr::Ind(Size::H, k, _) if k.cast_signed() >= 0 => 0xffff,
@@ -164,7 +169,7 @@ impl Exprs {
     }
 
     /// Statements that put it into A.
-    pub(super) fn in_a(&self, id: ExprId) -> Result<Vec<Op>, GiveUp> {
+    pub(crate) fn in_a(&self, id: ExprId) -> Result<Vec<Op>, GiveUp> {
         let mut ops = Vec::new();
         self.eval(id, 0, &mut ops)?;
         Ok(ops)
@@ -220,7 +225,7 @@ impl Exprs {
     }
 
     /// Statements that fail where these bytes are not there, one list for each.
-    pub(super) fn guards(&self, needs: &Needs) -> Result<Vec<Vec<Op>>, GiveUp> {
+    pub(crate) fn guards(&self, needs: &Needs) -> Result<Vec<Vec<Op>>, GiveUp> {
         let mut all = Vec::new();
         if let Some(last) = needs.to.checked_sub(1) {
             all.push(vec![Op::LoadAbs { size: Size::B, k: last }]);

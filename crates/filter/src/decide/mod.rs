@@ -14,12 +14,14 @@
 
 mod diagram;
 mod emit;
-mod expr;
+pub(crate) mod expr;
 mod steps;
 
 use skep_isa::classic::Insn;
 
 use crate::graph::Graph;
+
+pub(crate) use steps::effects;
 
 /// Comparisons that a filter may have.
 const MOST_STEPS: usize = 400_000;

@@ -150,7 +150,7 @@ fn live(graph: &Graph) -> Result<Vec<u32>, GiveUp> {
 }
 
 /// What an operation reads and writes.
-fn effects(op: Op) -> (u32, u32) {
+pub(crate) fn effects(op: Op) -> (u32, u32) {
     const A_BIT: u32 = 1 << A;
     const X_BIT: u32 = 1 << X;
     let word = |k: u32| 1 << (MEM + k as usize % skep_isa::classic::MEM_WORDS);
