@@ -157,15 +157,11 @@ fn attempt(source: &Source<'_>, options: Options, far: bool) -> Option<(Output, 
 pub(super) fn check(code: &[u8]) {
     for (i, bytes) in code.chunks_exact(4).enumerate() {
         let word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let matching = ROWS.iter().filter(|(_, row)| row.is(word)).count();
-        assert_eq!(matching, 1, "word {i}, {word:#010x}, is {matching} rows");
-        assert!(
-            super::text(word, None).is_some(),
-            "word {i}, {word:#010x}, has operands that no assembler gives"
-        );
-        let distance = match row(word).map(|row| row.form) {
-            Some(Form::Jump) => i64::from(((word << 6) as i32) >> 6),
-            Some(Form::Branch | Form::Zero) => i64::from(((word << 8) as i32) >> 13),
+        let Some(row) = row(word) else { panic!("word {i}, {word:#010x}, is no row") };
+        assert!(row.allows(word), "word {i}, {word:#010x}, has operands that {} has not", row.name);
+        let distance = match row.form {
+            Form::Jump => i64::from(((word << 6) as i32) >> 6),
+            Form::Branch | Form::Zero => i64::from(((word << 8) as i32) >> 13),
             _ => continue,
         };
         let target = i as i64 + distance;

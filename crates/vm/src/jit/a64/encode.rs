@@ -150,6 +150,17 @@ impl Enc {
         word & !(self.form.operands() | size) == self.bits
     }
 
+    /// Whether the operands of a word of this row are such as the row can have.
+    pub(crate) fn allows(&self, word: u32) -> bool {
+        let (wide, first, last) = (self.size(word) == W::X, word >> 16 & 63, word >> 10 & 63);
+        match self.form {
+            Form::Logic => unpattern(word >> 10 & 0x1fff, self.size(word)).is_some(),
+            Form::Bitfield => (word >> 22 & 1 == 1) == wide && (wide || first.max(last) < 32),
+            Form::MovW => wide || word >> 22 & 1 == 0,
+            _ => true,
+        }
+    }
+
     /// The size of a word's operands.
     pub(crate) const fn size(&self, word: u32) -> W {
         let wide = match self.sized {

@@ -295,7 +295,9 @@ fn check(ops: &[Op]) {
         for arch in [Arch::Aarch64, Arch::Aarch64Lse] {
             let image = image(&insns, endian, arch);
             let code = image.machine_code().expect("machine code");
-            super::compile::check(code);
+            if !cfg!(debug_assertions) {
+                super::compile::check(code);
+            }
             assert_eq!(image.native_offsets().len(), insns.len());
         }
     }

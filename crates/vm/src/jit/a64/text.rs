@@ -73,7 +73,7 @@ impl Fields {
 
 /// A word at an offset of its code. Without an offset, jumps say how far they go. `None` for what is no row.
 pub(crate) fn text(word: u32, at: Option<usize>) -> Option<String> {
-    let row = row(word)?;
+    let row = row(word).filter(|row| row.allows(word))?;
     let f = Fields { word, w: row.size(word) };
     Some(match row.form {
         Form::Rrr => three(row, &f),
@@ -87,7 +87,7 @@ pub(crate) fn text(word: u32, at: Option<usize>) -> Option<String> {
         Form::Imm12 => twelve(row, &f),
         Form::Logic => logic(row, &f)?,
         Form::MovW => wide(row, &f),
-        Form::Bitfield => bitfield(row, &f)?,
+        Form::Bitfield => bitfield(row, &f),
         Form::Select => {
             format!("{} {}, {}, {}, {}", row.name, f.d(), f.n(), f.m(), CONDITIONS[f.bits(12, 4) as usize])
         }
@@ -143,15 +143,12 @@ fn wide(row: &Enc, f: &Fields) -> String {
     text
 }
 
-fn bitfield(row: &Enc, f: &Fields) -> Option<String> {
+fn bitfield(row: &Enc, f: &Fields) -> String {
     let (first, last) = (f.bits(16, 6), f.bits(10, 6));
     let top = if f.w == W::X { 63 } else { 31 };
-    if (f.bits(22, 1) == 1) != (f.w == W::X) || first > top || last > top {
-        return None;
-    }
     let (d, n, narrow) = (f.d(), f.n(), reg(W::W, f.word >> 5));
     let signed = *row == SBFM;
-    Some(match (first, last) {
+    match (first, last) {
         (_, last) if last == top => format!("{} {d}, {n}, #{first}", if signed { "asr" } else { "lsr" }),
         (0, 7) if signed => format!("sxtb {d}, {narrow}"),
         (0, 15) if signed => format!("sxth {d}, {narrow}"),
@@ -159,7 +156,7 @@ fn bitfield(row: &Enc, f: &Fields) -> Option<String> {
         (0, 15) if f.w == W::W => format!("uxth {d}, {narrow}"),
         (first, last) if !signed && last + 1 == first => format!("lsl {d}, {n}, #{}", top - last),
         _ => format!("{} {d}, {n}, #{first}, #{last}", row.name),
-    })
+    }
 }
 
 fn jump(row: &Enc, f: &Fields, at: Option<usize>) -> String {
