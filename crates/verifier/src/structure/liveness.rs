@@ -39,6 +39,8 @@ fn use_def(op: &Op, prog: ProgType) -> (u16, u16) {
         Op::Branch { dst, src, .. } => (bit(dst) | operand(src), 0),
         Op::Exit => (1, 0),
         Op::Call(CallTarget::Helper(id)) => (calls::arg_mask(id, prog).unwrap_or(ARGS), CALLER_SAVED),
+        // Those that are modelled open and close sections: they take nothing.
+        Op::Call(CallTarget::Kfunc { .. }) => (0, CALLER_SAVED),
         Op::Call(_) => (ARGS, CALLER_SAVED),
     }
 }
