@@ -32,7 +32,7 @@ impl Env<'_> {
                 continue;
             }
             let mut f = Frames { memo: vec![None; self.subprogs.len()] };
-            let (depth, frames) = self.chain(root, 1, &callees, private && !is_async, &mut f)?;
+            let (depth, frames) = self.chain(root, (1, 0), &callees, private && !is_async, &mut f)?;
             if depth > MAX_STACK {
                 let m = format!("combined stack size of {frames} calls is {depth}. Too large");
                 return Err(self.refuse(errno::EACCES, "V0302", m));
@@ -92,7 +92,7 @@ impl Env<'_> {
     fn chain(
         &self,
         s: usize,
-        level: usize,
+        (level, above): (usize, usize),
         callees: &[Vec<usize>],
         private: bool,
         f: &mut Frames,
@@ -108,9 +108,15 @@ impl Env<'_> {
         }
         let own = self.subprogs[s].stack_depth.next_multiple_of(16);
         let counted = if private && own >= PRIVATE_FROM { 0 } else { own };
+        // A recursion ends here or at the ninth frame, whichever comes first.
+        let here = above + counted;
+        if here > MAX_STACK {
+            let m = format!("combined stack size of {level} calls is {here}. Too large");
+            return Err(self.refuse(errno::EACCES, "V0302", m));
+        }
         let (mut depth, mut frames) = (0, 0);
         for c in &callees[s] {
-            let (d, n) = self.chain(*c, level + 1, callees, private, f)?;
+            let (d, n) = self.chain(*c, (level + 1, here), callees, private, f)?;
             depth = depth.max(d);
             frames = frames.max(n);
         }

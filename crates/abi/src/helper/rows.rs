@@ -305,10 +305,10 @@ numbers! {
         args: &[Ctx, Num], ret: Ret::Num, gpl: false, progs: Progs(TC | CGROUP_SKB);
     SK_LOOKUP_TCP = 84 "bpf_sk_lookup_tcp" v(4, 20), "Finds a TCP socket by addresses and ports; it must be released.",
         c: "struct bpf_sock *bpf_sk_lookup_tcp(void *ctx, struct bpf_sock_tuple *tuple, u32 tuple_size, u64 netns, u64 flags)",
-        args: &[Ctx, Mem, Size, Num, Num], ret: Ret::SockOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
+        args: &[Ctx, Mem, SizeOrZero, Num, Num], ret: Ret::SockOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
     SK_LOOKUP_UDP = 85 "bpf_sk_lookup_udp" v(4, 20), "Finds a UDP socket by addresses and ports; it must be released.",
         c: "struct bpf_sock *bpf_sk_lookup_udp(void *ctx, struct bpf_sock_tuple *tuple, u32 tuple_size, u64 netns, u64 flags)",
-        args: &[Ctx, Mem, Size, Num, Num], ret: Ret::SockOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
+        args: &[Ctx, Mem, SizeOrZero, Num, Num], ret: Ret::SockOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
     SK_RELEASE = 86 "bpf_sk_release" v(4, 20), "Releases a socket that a lookup gave.",
         c: "long bpf_sk_release(void *sock)",
         args: &[SockCommon], ret: Ret::Num, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR | SK_LOOKUP);
@@ -350,7 +350,7 @@ numbers! {
         args: &[SockCommon], ret: Ret::SockOrNull, gpl: false, progs: Progs(TC | CGROUP_SKB);
     SKC_LOOKUP_TCP = 99 "bpf_skc_lookup_tcp" v(5, 2), "Finds a TCP socket of any state by addresses and ports; it must be released.",
         c: "struct bpf_sock *bpf_skc_lookup_tcp(void *ctx, struct bpf_sock_tuple *tuple, u32 tuple_size, u64 netns, u64 flags)",
-        args: &[Ctx, Mem, Size, Num, Num], ret: Ret::SockCommonOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
+        args: &[Ctx, Mem, SizeOrZero, Num, Num], ret: Ret::SockCommonOrNull, gpl: false, progs: Progs(TC | XDP | CGROUP_SKB | SK_SKB | SOCK_ADDR);
     TCP_CHECK_SYNCOOKIE = 100 "bpf_tcp_check_syncookie" v(5, 2), "Says whether a packet carries a valid SYN cookie for a listening socket.",
         c: "long bpf_tcp_check_syncookie(void *sk, void *iph, u32 iph_len, struct tcphdr *th, u32 th_len)",
         args: &[SockCommon, Mem, Size, Mem, Size], ret: Ret::Num, gpl: true, progs: Progs(TC | XDP);

@@ -242,11 +242,13 @@ impl Env<'_> {
     fn scalar_arith(&mut self, width: Width, op: AluOp, dst: usize, s: &Reg) {
         let bpf = self.rights.bpf;
         let d = self.cur.reg_mut(dst);
+        // What is added in 32 bits is no distance where the upper half was something before.
+        let whole = width == Width::W64 || d.val.umax >> 32 == 0;
         if !d.val.alu(op, width, &s.val) {
             *d = Reg { precise: !bpf, ..Reg::UNKNOWN };
         }
         let delta = match op {
-            AluOp::Add | AluOp::Sub if bpf && d.id != 0 => s.val.const_value(width == Width::W64),
+            AluOp::Add | AluOp::Sub if bpf && d.id != 0 && whole => s.val.const_value(width == Width::W64),
             _ => None,
         };
         let Some(v) = delta else { return d.unlink() };

@@ -122,6 +122,9 @@ impl Env<'_> {
     pub(crate) fn argument(&mut self, reg: usize, arg: Arg, before: Option<Arg>, m: &mut Meta) -> Step {
         self.readable(reg)?;
         let r = *self.cur.reg(reg);
+        // A bloom filter is asked for a value: what is a result elsewhere is given here.
+        let asks = |(map, _): (u32, u32)| self.maps[map as usize].map_type == MapType::BLOOM_FILTER;
+        let arg = if arg == Arg::ValueOut && m.map.is_some_and(asks) { Arg::Value } else { arg };
         if arg == Arg::Num {
             if self.is_secret(reg) {
                 return Err(self.deny(reg, "V0805", format!("R{reg} leaks addr into helper function")));
@@ -130,6 +133,12 @@ impl Env<'_> {
         }
         if r.kind.is_packet() && !self.direct_packet(false, Some(PACKET_ACCESS.contains(&m.id))) {
             return Err(self.deny(reg, "V0504", "helper access to the packet is not allowed"));
+        }
+        let sockets = m.map.is_some_and(|(map, _)| {
+            matches!(self.maps[map as usize].map_type, MapType::SOCKMAP | MapType::SOCKHASH)
+        });
+        if sockets && matches!(arg, Arg::ValueOrNull | Arg::ValueOut) {
+            return Err(self.refuse(errno::EINVAL, "V0513", "invalid arg_type for sockmap/sockhash"));
         }
         let Some((kinds, nullable, rdonly)) = accepted(arg) else {
             return Err(Stop::NotModelled(format!("argument {reg} of helper {}", m.id.0)));
@@ -145,9 +154,8 @@ impl Env<'_> {
     /// Socket maps hold sockets, whatever the prototype says.
     fn resolve(&self, arg: Arg, kinds: &'static [(Kind, Flags)], m: &Meta) -> &'static [(Kind, Flags)] {
         let map_type = m.map.map(|(map, _)| self.maps[map as usize].map_type);
-        let value = matches!(arg, Arg::Value | Arg::ValueOrNull | Arg::ValueOut);
         match map_type {
-            Some(MapType::SOCKMAP | MapType::SOCKHASH) if value => SOCKETS,
+            Some(MapType::SOCKMAP | MapType::SOCKHASH) if arg == Arg::Value => SOCKETS,
             _ => kinds,
         }
     }
@@ -182,6 +190,11 @@ impl Env<'_> {
             }
             return self.unmodified(reg);
         }
+        self.memory_at_start(reg, r)
+    }
+
+    /// What is not memory is passed as it was given.
+    pub(crate) fn memory_at_start(&self, reg: usize, r: &Reg) -> Step {
         match r.kind {
             Kind::Stack
             | Kind::Packet

@@ -242,6 +242,7 @@ impl Env<'_> {
                 if r.maybe_null() && !nullable {
                     return refuse(self, format!("arg#{i} is expected to be non-NULL"));
                 }
+                self.memory_at_start(reg, &r)?;
                 // Null is the callee's matter: memory is judged as if it were there.
                 self.cur.reg_mut(reg).flags = r.flags.without(Flags::NULL);
                 let checked = self

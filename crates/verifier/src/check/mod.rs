@@ -44,6 +44,11 @@ impl Env<'_> {
                 return Err(self.refuse(errno::EINVAL, "V0105", "unknown opcode 00"));
             }
             Slot::Bad(e, _) => {
+                let (class, op) = (e.insn().opcode & 7, e.insn().opcode & 0xf0);
+                // A comparison's left side is read before anything else is looked at.
+                if matches!(class, 5 | 6) && !matches!(op, 0x00 | 0x80 | 0x90 | 0xe0) && e.insn().dst <= 10 {
+                    self.readable(e.insn().dst.into())?;
+                }
                 let m = malformed(e);
                 return Err(self.refuse(errno::EINVAL, "V0110", m));
             }

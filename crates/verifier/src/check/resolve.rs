@@ -62,16 +62,17 @@ pub(crate) fn resolve(task: &Task, slots: &[Slot]) -> Step {
             Slot::Op(Op::LoadImm { source, imm, .. })
             | Slot::Bad(_, Some(Op::LoadImm { source, imm, .. })) => {
                 let value = match source {
-                    ImmSource::MapFd | ImmSource::MapIdx => false,
-                    ImmSource::MapValue | ImmSource::MapIdxValue => true,
+                    ImmSource::MapFd => false,
+                    ImmSource::MapValue => true,
+                    // Tasks name maps by number; an array of them is what loaders in BPF have.
+                    ImmSource::MapIdx | ImmSource::MapIdxValue => {
+                        let m = "fd_idx without fd_array is invalid";
+                        return Err(refuse(errno::EPROTO, i, "V0111", m.into()));
+                    }
                     _ => continue,
                 };
                 let number = *imm as i32;
                 let Some(map) = task.map(number).map(|m| &task.maps[m].1) else {
-                    if matches!(source, ImmSource::MapIdx | ImmSource::MapIdxValue) {
-                        let m = "fd_idx without fd_array is invalid";
-                        return Err(refuse(errno::EPROTO, i, "V0111", m.into()));
-                    }
                     let m = format!("fd {number} is not pointing to valid bpf_map");
                     return Err(refuse(errno::EBADF, i, "V0111", m));
                 };

@@ -52,6 +52,7 @@ pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], prog: ProgType) {
         .map(|s| match s {
             Slot::Op(op) => use_def(op, prog),
             Slot::Half => (0, 0),
+            Slot::Bad(_, Some(op)) => use_def(op, prog),
             Slot::Bad(..) => (u16::MAX, 0),
         })
         .collect();
