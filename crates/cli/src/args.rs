@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Asm(cmd::asm::Args),
     Disasm(cmd::disasm::Args),
     Jit(cmd::jit::Args),
+    Bench(cmd::bench::Args),
     Btf(cmd::btf::Args),
     Filter(cmd::filter::Args),
     Seccomp(cmd::seccomp::Args),

@@ -77,6 +77,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Verdict, Failure> {
         Some(Command::Asm(a)) => cmd::asm::run(&a, out),
         Some(Command::Disasm(a)) => cmd::disasm::run(&a, out),
         Some(Command::Jit(a)) => cmd::jit::run(&a, out),
+        Some(Command::Bench(a)) => cmd::bench::run(&a, out),
         Some(Command::Btf(a)) => cmd::btf::run(&a, out),
         Some(Command::Filter(a)) => cmd::filter::run(&a, out),
         Some(Command::Seccomp(a)) => cmd::seccomp::run(&a, out),

@@ -2,6 +2,7 @@
 
 pub(crate) mod asm;
 pub(crate) mod attach;
+pub(crate) mod bench;
 pub(crate) mod btf;
 pub(crate) mod cfg;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
