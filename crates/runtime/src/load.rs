@@ -324,6 +324,7 @@ impl<'a> Compiler<'a> {
             engine: self.engine,
             observe: self.observe,
             arch: self.world.arch,
+            own_pages: self.world.own_pages,
             ..Options::default()
         };
         let proved = self.proved(original, prog_type, kind, &program.insns, &imports, &image_options);

@@ -93,6 +93,7 @@ pub struct World {
     pub(crate) engine: Engine,
     pub(crate) arch: Option<Arch>,
     pub(crate) proofs: bool,
+    pub(crate) own_pages: bool,
     pub(crate) observer: Option<Observer>,
 }
 
@@ -133,6 +134,7 @@ impl World {
             engine: Engine::default(),
             arch: None,
             proofs: false,
+            own_pages: false,
             observer: None,
         }
     }
@@ -163,6 +165,8 @@ impl World {
         /// Sets whether programs are verified first, and machine code leaves out the checks that were proved to be needless.
         /// Programs without a proof keep all of theirs.
         proofs: bool;
+        /// Gives each program's machine code pages of its own, so that profilers can name it (`perf-PID.map`).
+        own_pages: bool;
     }
 
     /// Sets how many CPUs there are (at least one), and which of them runs programs.

@@ -184,8 +184,9 @@ pub(crate) fn native(
     ops: &[(usize, Op)],
     imports: &dyn Imports,
     binding: Option<&Binding<'_>>,
+    own_pages: bool,
 ) -> Result<Native, NoNative> {
-    Native::new(&Source { plan, ops, imports, binding })
+    Native::new(&Source { plan, ops, imports, binding, own_pages })
 }
 
 /// Makes the cells.

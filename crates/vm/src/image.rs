@@ -53,6 +53,9 @@ pub struct Options {
     /// Make machine code for this machine, to be looked at ([`Image::machine_code`]). The interpreter then runs the image,
     /// whatever [`Options::engine`] says.
     pub arch: Option<Arch>,
+    /// Put machine code into pages of its own. Profilers and debuggers name frames in such memory; the pool that code is in
+    /// otherwise is a file to them.
+    pub own_pages: bool,
     /// Show every instruction to [`Host::observe`](crate::Host::observe) before it runs. Such an image is always
     /// interpreted, and what it takes from the budget is up to three times as much.
     pub observe: bool,
@@ -224,13 +227,13 @@ impl Image {
             _ if options.observe || options.arch.is_some() => None,
             Engine::Interpreter => None,
             Engine::Jit => Some(
-                build::native(&plan, ops, imports, binding)
+                build::native(&plan, ops, imports, binding, options.own_pages)
                     .map_err(|why| ImageError(ErrorKind::Native(why)))?,
             ),
         };
         let foreign = match options.arch.filter(|_| !options.observe) {
             Some(arch) => Some(
-                Foreign::new(&Source { plan: &plan, ops, imports, binding }, arch)
+                Foreign::new(&Source { plan: &plan, ops, imports, binding, own_pages: false }, arch)
                     .ok_or(ImageError(ErrorKind::Native(NoNative::TooLong)))?,
             ),
             None => None,

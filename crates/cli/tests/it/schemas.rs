@@ -47,6 +47,7 @@ fn the_other_commands() {
         println!("skipped: jit --json: there is no compiler for this machine");
     }
     keeps("jit", &skep(&["jit", "--arch", "aarch64", "--json", "examples/tc_marker.o"]).json());
+    keeps("bench", &skep(&["bench", "--json", "--rounds", "1", "examples/tc_marker.o"]).json());
     keeps("disasm", &skep(&["disasm", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "examples/tc_marker.o"]).json());
     keeps("btf", &skep(&["btf", "dump", "--json", "--c", "examples/tc_marker.o"]).json());

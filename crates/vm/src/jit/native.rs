@@ -19,7 +19,7 @@ impl Native {
         }
         let Output { code, shape, links } = host::compile_here(source).ok_or(NoNative::TooLong)?;
         let link = |code: &mut [u8], behind| host::link(code, &links, behind);
-        let pages = Pages::new(&Draft { code: &code, shared: host::shared(), link: &link });
+        let pages = Pages::new(&Draft { code: &code, shared: host::shared(), link: &link }, source.own_pages);
         host::recycle(code, links);
         Ok(Self { pages: pages.ok_or(NoNative::Memory)?, shape })
     }

@@ -46,12 +46,13 @@ unsafe impl Send for Pages {}
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// Copies code into memory that may be run. `None` if the system gives none.
-    pub(super) fn new(draft: &Draft<'_>) -> Option<Self> {
+    /// Copies code into memory that may be run, into pages of its `own` if that is wanted. `None` if the system gives none.
+    pub(super) fn new(draft: &Draft<'_>, own: bool) -> Option<Self> {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if let Some((start, behind)) = pool::take(draft) {
+        if !own && let Some((start, behind)) = pool::take(draft) {
             return Some(Self { start, len: draft.code.len(), behind, home: Home::Pool });
         }
+        let _ = own;
         Self::own(draft)
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Source<'a> {
     pub(crate) imports: &'a dyn Imports,
     /// What the verifier has proved.
     pub(crate) binding: Option<&'a Binding<'a>>,
+    /// The code is to have pages of its own.
+    pub(crate) own_pages: bool,
 }
 
 impl Source<'_> {

@@ -54,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
+    /// Tell profilers where the machine code is: `perf report` names frames by /tmp/perf-PID.map
+    #[arg(long)]
+    perf_map: bool,
+
     /// Draw a chart
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -120,7 +124,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         None => Vec::new(),
     };
     let work = Work { program, packets };
-    let mut engines = place(spec, &work, &run::options(spec, program, prog_type), out)?;
+    let mut engines = place(spec, &work, &run::options(spec, program, prog_type), args.perf_map, out)?;
     agree(&mut engines, &work, out)?;
     for placed in &mut engines {
         placed.times = 1;
@@ -146,6 +150,7 @@ fn place(
     spec: &Spec,
     work: &Work<'_>,
     options: &LoadOptions,
+    perf_map: bool,
     out: &mut Output,
 ) -> Result<Vec<Placed>, Failure> {
     let name = work.program.name.as_str();
@@ -157,14 +162,19 @@ fn place(
     let failed = |e: &skep::backend::Error| run::engine::failure(e, spec);
     let interpreter = World::new().load(spec, options).map_err(|e| failed(&e))?;
     let mut engines = vec![placed("interpreter", false, Box::new(interpreter))?];
-    let jit = World::new().engine(Engine::Jit);
+    let jit = World::new().engine(Engine::Jit).own_pages(perf_map);
     match jit.load(spec, options) {
         Ok(live) => engines.push(placed("jit, all checks", false, Box::new(live))?),
         Err(e) => out.note(format!("no jit: {e}")),
     }
     if let Ok(live) = jit.proofs(true).load(spec, options) {
         match live.is_proved(name) {
-            true => engines.push(placed("jit", false, Box::new(live))?),
+            true => {
+                if perf_map {
+                    run::engine::write_perf_map(&live)?;
+                }
+                engines.push(placed("jit", false, Box::new(live))?);
+            }
             false => out.note("the verifier has no proof to give, so the jit keeps all checks"),
         }
     }

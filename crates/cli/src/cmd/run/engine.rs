@@ -1,5 +1,7 @@
 //! Which world and which engine; and what they say, with the place in the source.
 
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,9 +10,11 @@ use skep::abi::ProgType;
 use skep::backend::{self, Error, LoadOptions, Loaded};
 use skep::kernel::Kernel;
 use skep::object::{Program, Spec};
-use skep::runtime::{Clock, World};
+use skep::runtime::{Clock, Live, World};
+use skep::vm::Image;
 
 use crate::failure::Failure;
+use crate::input;
 
 /// The engine and the world.
 #[derive(clap::Args, Debug)]
@@ -23,6 +27,10 @@ pub(crate) struct Choice {
     /// In which world: a kernel-shaped one in this process, or Linux itself, which needs rights
     #[arg(long, value_name = "BACKEND", default_value = "user", help_heading = "Engine")]
     backend: Backend,
+
+    /// Tell profilers where machine code is: `perf report` names frames by /tmp/perf-PID.map
+    #[arg(long, help_heading = "Engine")]
+    perf_map: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,6 +62,15 @@ impl Choice {
             Engine::Jit => skep::vm::Engine::Jit,
             Engine::Interp => skep::vm::Engine::Interpreter,
         };
+        if self.perf_map {
+            if self.engine != Engine::Jit {
+                return Err(Failure::new("--perf-map is of machine code").hint("add --engine jit"));
+            }
+            let world = world(real_clock).engine(engine).proofs(proofs).own_pages(true);
+            let live = world.load(spec, options).map_err(|e| failure(&e, spec))?;
+            write_perf_map(&live)?;
+            return Ok(Box::new(live));
+        }
         let backend: Box<dyn backend::Backend> = match self.backend {
             Backend::User => Box::new(world(real_clock).engine(engine).proofs(proofs)),
             Backend::Kernel => Box::new(Kernel::new()),
@@ -83,6 +100,22 @@ impl Choice {
             Backend::Kernel => ["kernel", "kernel"],
         }
     }
+}
+
+/// Writes where the machine code of programs is, as perf looks for it: start, length and name a line, the numbers in
+/// hexadecimal (Linux, tools/perf/Documentation/jit-interface.txt).
+pub(in crate::cmd) fn write_perf_map(live: &Live) -> Result<(), Failure> {
+    let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
+    let mut text = String::new();
+    for name in live.programs() {
+        if let Some(code) = live.image(&name).and_then(Image::machine_code) {
+            text += &format!("{:x} {:x} bpf:{name}\n", code.as_ptr().addr(), code.len());
+        }
+    }
+    // What another user has put there is neither followed nor added to.
+    let _ = std::fs::remove_file(&path);
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(|e| input::at(&path, &e))
 }
 
 /// The world that programs run in.

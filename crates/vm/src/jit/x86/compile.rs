@@ -27,6 +27,7 @@ use std::cell::Cell;
 use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
 use super::encode::*;
+use super::reread;
 use super::thunks::{self, Thunks};
 use crate::host::Plain;
 use crate::jit::layout;
@@ -226,7 +227,11 @@ impl Compiler<'_> {
         };
         // The others go back here, these two after they were used.
         BUFFERS.set(Buffers { jumps: self.jumps, cold: all, ..Buffers::default() });
-        Output { code: self.asm.finish(), shape, links: self.links }
+        let code = self.asm.finish();
+        if cfg!(debug_assertions) {
+            reread::check(&code, &self.links, &shape.entries, &self.thunks.ways());
+        }
+        Output { code, shape, links: self.links }
     }
 
     /// What a call site pushes, seen from the return behind it.

@@ -4,6 +4,7 @@ mod access;
 mod alu;
 mod compile;
 mod encode;
+mod reread;
 #[cfg(test)]
 mod tests;
 mod thunks;

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use super::compile::{BUDGET, HOST};
 use super::encode::*;
+use super::reread;
 use crate::jit::{layout, run};
 
 /// Where they begin.
@@ -31,6 +32,13 @@ pub(crate) struct Thunks {
     pub(crate) packet: usize,
 }
 
+impl Thunks {
+    /// Where programs go in.
+    pub(crate) fn ways(&self) -> [usize; 6] {
+        [self.bail, self.miss, self.open, self.helper, self.proved_helper, self.packet]
+    }
+}
+
 /// Host registers that a callee keeps, in the order in which they are pushed.
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
@@ -40,7 +48,11 @@ pub(crate) fn shared() -> &'static (Vec<u8>, Thunks) {
     CODE.get_or_init(|| {
         let mut asm = Asm::new(Vec::new());
         let thunks = emit(&mut asm);
-        (asm.finish(), thunks)
+        let code = asm.finish();
+        if cfg!(debug_assertions) {
+            reread::check(&code, &[], &[], &[]);
+        }
+        (code, thunks)
     })
 }
 
