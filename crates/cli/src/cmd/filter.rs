@@ -2,7 +2,11 @@
 
 mod capture;
 mod diff;
+mod line;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+mod live;
 mod lookup;
+mod pass;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -27,6 +31,9 @@ Examples:
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
+  skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
+
+Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in UTC; deeper dissection is left to others.
 
 Exit codes: 0 packets matched (or code was printed, or two filters are the same), 1 none did (or they are not),
 2 usage or environment (or it can't be told).";
@@ -75,16 +82,28 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["dump", "read"])]
     xt_bpf: bool,
 
-    /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin)
+    /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin); repeatable
     #[arg(short, long, value_name = "FILE", conflicts_with = "dump", group = "packets")]
-    read: Option<PathBuf>,
+    read: Vec<PathBuf>,
 
-    /// Write what matches there, as pcapng, instead of printing it; with --diff the packet that differs, as pcap
+    /// Capture the packets of this interface
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["read", "dump", "dlt"], group = "packets")]
+    interface: Option<String>,
+
+    /// The network namespace that the interface is in: a name, or a path
+    #[arg(long, value_name = "NETNS", requires = "interface")]
+    netns: Option<PathBuf>,
+
+    /// Do not ask the interface for packets that are for others
+    #[arg(short = 'p', long, requires = "interface")]
+    no_promiscuous: bool,
+
+    /// Write what matches there instead of printing it: pcapng, or pcap if the name ends so; with --diff the packet that differs, as pcap
     #[arg(short, long, value_name = "FILE", requires = "packets")]
     write: Option<PathBuf>,
 
     /// Stop after so many matches
-    #[arg(short, long, value_name = "N", requires = "read", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", requires = "packets", conflicts_with = "diff", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
     #[command(flatten)]
@@ -105,7 +124,7 @@ struct Json<'a> {
     optimized: bool,
     insns: Vec<InsnJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    capture: Option<capture::Counts>,
+    capture: Option<pass::Counts>,
 }
 
 #[derive(Serialize)]
@@ -117,14 +136,20 @@ struct InsnJson {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    if let Some(path) = &args.read {
-        return capture::run(args, path, out);
+    if !args.read.is_empty() {
+        return capture::run(args, &args.read, out);
+    }
+    if let Some(iface) = &args.interface {
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
+        return live::run(args, iface, out);
+        #[cfg(not(all(target_os = "linux", not(skep_portable))))]
+        return Err(Failure::new(format!("capturing on {iface} needs Linux")).hint("-r FILE reads a capture"));
     }
     if let Some(pair) = args.diff.pair() {
         return diff::run(args, pair, out);
     }
     let dlt = dlt(args)?;
-    let insns = build(args, dlt, None)?;
+    let insns = build(args, dlt, None, false)?;
     if out.json {
         out.object(&json(args, dlt, &insns, None))?;
         return Ok(Verdict::Yes);
@@ -149,7 +174,7 @@ fn dlt(args: &Args) -> Result<Dlt, Failure> {
     })
 }
 
-fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Options {
+fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>, live: bool) -> Options {
     Options {
         dlt,
         snaplen: args.snaplen,
@@ -159,17 +184,17 @@ fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Options {
             (false, Some(Compat::Libpcap)) => Code::Libpcap,
             (false, None) => Code::Best,
         },
-        linux_extensions: false,
+        linux_extensions: live,
         file_order,
     }
 }
 
-fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>) -> Result<Vec<Insn>, Failure> {
-    compile(&args.expression, &options(args, dlt, file_order), &lookup::System::new())
+fn build(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>, live: bool) -> Result<Vec<Insn>, Failure> {
+    compile(&args.expression, &options(args, dlt, file_order, live), &lookup::System::new())
         .map_err(|e| Failure::diagnosed(vec![e.diagnostic(&args.expression)]))
 }
 
-fn json<'a>(args: &'a Args, dlt: Dlt, insns: &[Insn], capture: Option<capture::Counts>) -> Json<'a> {
+fn json<'a>(args: &'a Args, dlt: Dlt, insns: &[Insn], capture: Option<pass::Counts>) -> Json<'a> {
     Json {
         schema: "skep.filter/1",
         expression: &args.expression,

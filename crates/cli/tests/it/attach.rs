@@ -31,7 +31,7 @@ fn may() -> bool {
 }
 
 /// Does something in a namespace with a pair of interfaces, `v0` and `v1`; what is started inside is in it, too.
-fn in_netns(f: impl FnOnce() + Send) {
+pub(crate) fn in_netns(f: impl FnOnce() + Send) {
     if !may() {
         return;
     }

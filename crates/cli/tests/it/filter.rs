@@ -68,3 +68,35 @@ fn two_filters_are_the_same_or_a_packet_shows_that_they_are_not() {
         std::fs::remove_file(path).expect("it was written");
     }
 }
+
+/// Lines are those of an installed tcpdump, but for what it says of HTTP.
+#[test]
+fn lines_are_tcpdumps() {
+    let from = "examples/traffic.pcapng";
+    let done = std::process::Command::new("tcpdump")
+        .args(["-n", "-r", from])
+        .env("TZ", "UTC")
+        .current_dir(root())
+        .output();
+    let theirs = match done {
+        Ok(done) if done.status.success() => String::from_utf8(done.stdout).expect("text"),
+        why => {
+            println!("skipped: no tcpdump: {why:?}");
+            return;
+        }
+    };
+    let ours = skep(&["filter", "", "-r", from]).ok();
+    assert_eq!(theirs.lines().count(), ours.lines().count());
+    for (theirs, ours) in theirs.lines().zip(ours.lines()) {
+        assert_eq!(theirs.split(": HTTP").next(), Some(ours));
+    }
+}
+
+#[test]
+fn captures_come_one_after_the_other() {
+    let from = "examples/traffic.pcapng";
+    let one = skep(&["filter", "arp", "-r", from]).ok();
+    let two = skep(&["filter", "arp", "-r", from, "-r", from]).ok();
+    assert_eq!(two, format!("{one}{one}"));
+    skep(&["filter", "arp", "-w", "/tmp/skep-nothing"]).fails(2);
+}

@@ -11,6 +11,7 @@ mod cgroup;
 mod commands;
 mod doctor;
 mod filter;
+mod filter_live;
 mod kernel;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod live;

@@ -74,6 +74,7 @@ const ROWS: &[(&[u32], &[&str], &str)] = &[
     (&[], &["cgroup", "attach", "/sys/fs/cgroup", "ingress", "id", "1"], "needs CAP_SYS_ADMIN"),
     (&[], &["cgroup", "detach", "/sys/fs/cgroup", "ingress", "id", "1"], "needs CAP_SYS_ADMIN"),
     (&[], &["seccomp", "disasm", "--pid", "1"], "needs CAP_SYS_PTRACE and CAP_SYS_ADMIN"),
+    (&[], &["filter", "ip", "-i", "lo"], "needs CAP_NET_RAW"),
     (&[NET_ADMIN], &["load", XDP], "needs CAP_BPF"),
     (&[BPF], &["load", XDP], "needs CAP_NET_ADMIN"),
     (&[BPF], &["attach", XDP, "--iface", "lo"], "needs CAP_NET_ADMIN"),

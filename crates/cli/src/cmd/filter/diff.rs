@@ -106,7 +106,7 @@ fn program(args: &Args, dlt: Dlt, which: &str) -> Result<Vec<Insn>, Failure> {
         let text = input::read_text(path)?;
         return parse(&text).map_err(|e| Failure::new(e.to_string()).context(input::label(path)));
     }
-    match compile(which, &options(args, dlt, None), &lookup::System::new()) {
+    match compile(which, &options(args, dlt, None, false), &lookup::System::new()) {
         Ok(insns) => Ok(insns),
         Err(e) if e.message() == "expression rejects all packets" => Ok(vec![Insn::stmt(0x06, 0)]),
         Err(e) => {

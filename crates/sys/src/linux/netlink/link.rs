@@ -82,6 +82,8 @@ pub struct Link {
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// What its frames begin with (`ARPHRD_*`): 1 is Ethernet, 772 the loopback, 0xfffe nothing.
+    pub hardware: u16,
     /// `veth`, `bridge`; empty for real devices and the loopback.
     pub kind: String,
     /// It is up.
@@ -104,6 +106,7 @@ impl Link {
     fn parse(body: &[u8]) -> Option<Self> {
         let mut link =
             Self { index: u32_at(body, 4)?, up: u32_at(body, 8)? & IFF_UP != 0, ..Self::default() };
+        link.hardware = u16::from_ne_bytes([*body.get(2)?, *body.get(3)?]);
         for (kind, payload) in attrs(body.get(16..)?) {
             match kind {
                 IFLA_IFNAME => link.name = text_of(payload),
