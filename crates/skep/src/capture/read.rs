@@ -12,7 +12,7 @@ use super::pcapng::{self, Section, Step};
 use super::{Error, Format, Kind, LinkType, MAX_RECORD, Packet};
 
 /// How much is asked of the source at a time.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// Reads packets one after the other; see the [module](super).
 pub struct Reader<R: Read> {

@@ -66,25 +66,20 @@ impl<W: Write> Writer<W> {
         let time = p.timestamp_ns.unwrap_or(0);
         if self.interfaces.is_none() {
             self.same_link(p.link_type, self.link_type)?;
-            let mut head = Vec::with_capacity(16);
-            head.extend(u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX).to_le_bytes());
-            head.extend(((time % 1_000_000_000) as u32).to_le_bytes());
-            head.extend(len.to_le_bytes());
-            head.extend(p.orig_len.max(len).to_le_bytes());
-            self.put(&head)?;
+            let seconds = u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX);
+            let head = [seconds, (time % 1_000_000_000) as u32, len, p.orig_len.max(len)];
+            self.words(head)?;
             return self.put(p.data);
         }
         let known = self.describe(p)?;
         self.same_link(p.link_type, known)?;
-        let mut body = Vec::with_capacity(p.data.len() + 24);
-        body.extend(p.interface.to_le_bytes());
-        body.extend(((time >> 32) as u32).to_le_bytes());
-        body.extend((time as u32).to_le_bytes());
-        body.extend(len.to_le_bytes());
-        body.extend(p.orig_len.max(len).to_le_bytes());
-        body.extend(p.data);
-        body.resize(body.len().next_multiple_of(4), 0);
-        self.block(6, &body)
+        let padding = p.data.len().next_multiple_of(4) - p.data.len();
+        let block = len + padding as u32 + 32;
+        let (high, low) = ((time >> 32) as u32, time as u32);
+        self.words([6, block, p.interface, high, low, len, p.orig_len.max(len)])?;
+        self.put(p.data)?;
+        self.put(&[0; 3][..padding])?;
+        self.words([block])
     }
 
     /// Flushes, and gives the writer back.
@@ -128,6 +123,11 @@ impl<W: Write> Writer<W> {
         }
         let what = format!("a packet of link type {have} where the others are {want}");
         Err(self.error(Kind::Malformed { what }))
+    }
+
+    /// Words in the writer's order.
+    fn words<const N: usize>(&mut self, words: [u32; N]) -> Result<(), Error> {
+        self.put(words.map(u32::to_le_bytes).as_flattened())
     }
 
     fn block(&mut self, kind: u32, body: &[u8]) -> Result<(), Error> {

@@ -9,8 +9,15 @@ fn word(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..at + 2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]))
 }
 
-/// The packet that a message is about: where it went, its transport and port.
-fn about(bytes: &[u8]) -> Option<(IpAddr, Option<(&'static str, u16)>, u8)> {
+/// The packet that a message is about.
+struct About {
+    to: IpAddr,
+    /// Its transport and port.
+    port: Option<(&'static str, u16)>,
+    protocol: u8,
+}
+
+fn about(bytes: &[u8]) -> Option<About> {
     let sliced = LaxSlicedPacket::from_ip(bytes).ok()?;
     let port = match &sliced.transport {
         Some(TransportSlice::Udp(udp)) => Some(("udp", udp.destination_port())),
@@ -22,7 +29,7 @@ fn about(bytes: &[u8]) -> Option<(IpAddr, Option<(&'static str, u16)>, u8)> {
         LaxNetSlice::Ipv6(ip) => (IpAddr::from(ip.header().destination_addr()), ip.payload().ip_number.0),
         LaxNetSlice::Arp(_) => return None,
     };
-    Some((to, port, protocol))
+    Some(About { to, port, protocol })
 }
 
 /// Behind `ICMP `.
@@ -30,15 +37,17 @@ pub(super) fn v4(bytes: &[u8], out: &mut String) {
     let (kind, code) = (bytes.first().copied().unwrap_or(0), bytes.get(1).copied().unwrap_or(0));
     let (id, seq) = (word(bytes, 4), word(bytes, 6));
     let inner = || about(bytes.get(8..)?);
-    let to = || inner().map_or("?".to_owned(), |(to, ..)| to.to_string());
+    let to = || inner().map_or("?".to_owned(), |i| i.to.to_string());
     let _ = match (kind, code) {
         (0, _) => write!(out, "echo reply, id {id}, seq {seq}"),
         (8, _) => write!(out, "echo request, id {id}, seq {seq}"),
         (3, 0) => write!(out, "net {} unreachable", to()),
         (3, 1) => write!(out, "host {} unreachable", to()),
-        (3, 2) => write!(out, "{} protocol {} unreachable", to(), inner().map_or(0, |(_, _, p)| p)),
+        (3, 2) => write!(out, "{} protocol {} unreachable", to(), inner().map_or(0, |i| i.protocol)),
         (3, 3) => match inner() {
-            Some((to, Some((transport, port)), _)) => write!(out, "{to} {transport} port {port} unreachable"),
+            Some(About { to, port: Some((transport, port)), .. }) => {
+                write!(out, "{to} {transport} port {port} unreachable")
+            }
             _ => write!(out, "{} port unreachable", to()),
         },
         (3, 4) => write!(out, "{} unreachable - need to frag (mtu {seq})", to()),
@@ -67,11 +76,11 @@ pub(super) fn v6(bytes: &[u8], out: &mut String) {
         found.map_or("?".to_owned(), |b| Ipv6Addr::from(b).to_string())
     };
     let inner = || about(bytes.get(8..)?);
-    let to = || inner().map_or("?".to_owned(), |(to, ..)| to.to_string());
+    let to = || inner().map_or("?".to_owned(), |i| i.to.to_string());
     let mtu = u32::from(id) << 16 | u32::from(seq);
     let _ = match (kind, code) {
         (1, 4) => match inner() {
-            Some((to, Some((transport, port)), _)) => {
+            Some(About { to, port: Some((transport, port)), .. }) => {
                 write!(out, "destination unreachable, unreachable port, {to} {transport} port {port}")
             }
             _ => write!(out, "destination unreachable, unreachable port, {}", to()),
