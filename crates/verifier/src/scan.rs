@@ -1,5 +1,8 @@
 //! What is not modelled, found before anything is verified: a hard case can't hide behind it.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
 use skep_abi::{Arg, ProgType as P, Ret};
 use skep_isa::{CallTarget, ImmSource, Op};
 
@@ -32,13 +35,22 @@ fn ret_modelled(ret: Ret) -> bool {
     )
 }
 
-fn op(task: &Task, op: &Op) -> Option<String> {
+fn op<'t>(task: &'t Task, op: &Op, offered: &OnceCell<Option<HashSet<&'t str>>>) -> Option<String> {
     match op {
         Op::MayGoto { .. } => Some("may_goto".into()),
         Op::AddrSpaceCast { .. } => Some("arena (addr_space_cast)".into()),
         Op::LoadImm { source: ImmSource::BtfId, .. } => Some("address of a kernel symbol".into()),
         Op::Call(CallTarget::Kfunc { btf_id, .. }) => match calls::kfunc_name(task, *btf_id) {
             Some(name) if calls::kfunc_modelled(name) => None,
+            // What the kernel does not offer at all is refused.
+            Some(name)
+                if offered
+                    .get_or_init(|| calls::offered(task))
+                    .as_ref()
+                    .is_some_and(|o| !o.contains(name)) =>
+            {
+                None
+            }
             Some(name) => Some(format!("kernel function {name}")),
             None => Some(format!("kernel function #{btf_id}")),
         },
@@ -69,8 +81,9 @@ pub(crate) fn not_modelled(task: &Task, slots: &[Slot]) -> Option<String> {
             }
         }
     }
+    let offered = OnceCell::new();
     slots.iter().find_map(|s| match s {
-        Slot::Op(o) => op(task, o),
+        Slot::Op(o) => op(task, o, &offered),
         _ => None,
     })
 }

@@ -160,3 +160,30 @@ fn patches_of_c_help() {
     }
     assert!(patched >= 9, "only {patched} patches");
 }
+
+/// Code of the other byte order has no verdict, and that is said; its instructions are read all the same.
+#[test]
+fn big_endian_objects_have_no_verdict() {
+    for name in ["big_endian", "cpu_big_endian", "workout_be", "workout_be_v4"] {
+        let object = format!("{}/tests/objects/{name}.o", root().display());
+        let ran = skep(&["verify", &object]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        assert!(ran.stdout.contains("no verdict: big-endian code is not modelled"), "{name}: {}", ran.stdout);
+        assert!(ran.stderr.contains("was not verified"), "{name}: {}", ran.stderr);
+        let json: Value = serde_json::from_str(&skep(&["verify", "--json", &object]).stdout).expect("JSON");
+        assert_eq!(json["programs"][0]["verdict"], "not_modelled", "{name}");
+    }
+}
+
+/// The same program is refused for want of rights, and the rights are named.
+#[test]
+fn rights_change_the_verdict() {
+    let text = b"#! prog = sched_cls\n    r0 = r10\n    exit\n";
+    let with = |rights: &str| skep_with(&["verify", "-", "--privilege", rights], text);
+    assert_eq!(with("root").code, 0);
+    let ran = with("bpf_net");
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("V0802") && ran.stdout.contains("CAP_PERFMON"), "{}", ran.stdout);
+    let ran = with("unprivileged");
+    assert!(ran.code == 1 && ran.stdout.contains("CAP_BPF"), "{}", ran.stdout);
+}

@@ -92,6 +92,13 @@ impl Env<'_> {
             }
             Some("bpf_preempt_enable") => preempt -= 1,
             _ => {
+                let offered = name.zip(calls::offered(self.task));
+                if let Some((name, offered)) = offered
+                    && !offered.contains(name)
+                {
+                    let m = format!("calling kernel function {name} is not allowed");
+                    return Err(self.refuse(errno::EACCES, "V0509", m));
+                }
                 let shown = name.map_or_else(|| format!("#{btf_id}"), str::to_owned);
                 return Err(Stop::NotModelled(format!("kernel function {shown}")));
             }

@@ -14,6 +14,7 @@ mod path;
 mod place;
 mod tell;
 mod tell_calls;
+mod tell_packet;
 mod words;
 
 use skep_diag::{Diagnostic, Fix};

@@ -101,6 +101,7 @@ impl Case<'_> {
             "V0405" => self.packet(),
             "V0413" => self.field(),
             "V0801" => self.result(),
+            "V0802" | "V0805" | "V0806" | "V0209" => self.without_rights(),
             _ => tell_calls::choose(self),
         }
     }
@@ -116,16 +117,18 @@ impl Case<'_> {
 
     /// What to call a register: its number, and in C the variable whose value it holds.
     pub(super) fn called(&self, at: usize, p: Place) -> String {
-        let slot = self.path.root(at, p).map(|o| self.path.pc(o.at));
+        let root = self.path.root(at, p);
         let here = self.path.pc(at);
-        let variable = slot.filter(|s| self.places.in_scope(*s, here)).and_then(|s| self.places.assigned(s));
-        match variable {
-            Some(v) => format!("`{v}` (r{})", p.reg),
+        let slot = root.map(|o| self.path.pc(o.at)).filter(|s| self.places.in_scope(*s, here));
+        let copied = root == self.path.origin(at, p);
+        match slot.and_then(|s| self.places.assigned(s)) {
+            Some(v) if copied => format!("`{v}` (r{})", p.reg),
+            Some(v) => format!("r{} (made of `{v}`)", p.reg),
             None => format!("r{}", p.reg),
         }
     }
 
-    fn verb(&self) -> &'static str {
+    pub(super) fn verb(&self) -> &'static str {
         match touch(self.path.op(self.end)) {
             Some(Touch { write: true, .. }) => "writes",
             Some(_) => "reads",
@@ -134,7 +137,7 @@ impl Case<'_> {
     }
 
     /// How many bytes are accessed, and the words for a load, store or call.
-    fn access(&self) -> (i64, i64) {
+    pub(super) fn access(&self) -> (i64, i64) {
         let t = touch(self.path.op(self.end));
         t.map_or((0, self.figure("size=").unwrap_or(1)), |t| (t.off, t.size))
     }
@@ -292,7 +295,7 @@ impl Case<'_> {
     }
 
     /// What was added, where it came from, and which comparison bounded it.
-    fn tell_variable(&mut self) {
+    pub(super) fn tell_variable(&mut self) {
         let Some((add, number_at)) = self.variable_part() else { return };
         let Some(p) = number_at else { return };
         let Some(v) = self.path.reg(add, p).copied() else { return };
@@ -370,86 +373,6 @@ impl Case<'_> {
             ),
         });
         self.tell_variable();
-    }
-
-    fn packet(&mut self) {
-        let (off, size) = self.access();
-        let name = self.name();
-        let at = off + i64::from(self.reg.off);
-        let needs = at + size;
-        let verb = self.verb();
-        self.told.title = "packet bytes are used that were not checked against data_end".into();
-        let proven = self.reg.range.max(0);
-        if at < 0 {
-            self.told.title = "an access before the packet".into();
-            self.told.label = format!("{verb} {} at offset {at}", bytes(size));
-            return self.tell_origin(self.end, self.place);
-        }
-        if self.refusal.code == "V0403" {
-            self.told.title = "the offset into the packet may be negative".into();
-            self.told.label = format!("{name} may be {} bytes into the packet", number(&self.reg.val));
-            return self.tell_variable();
-        }
-        self.told.label = match proven {
-            0 => format!(
-                "{verb} {}: needs {} behind the base of {name}, and none are proven",
-                bytes(size),
-                bytes(needs)
-            ),
-            n => format!("{verb} {} at offset {at}: needs {}, and {n} are proven", bytes(size), bytes(needs)),
-        };
-        if self.reg.val.is_const() {
-            self.tell_origin(self.end, self.place);
-        } else if let Some((add, p)) = self.variable_part() {
-            let by = p.map_or(String::new(), |p| format!(" (r{})", p.reg));
-            self.because(
-                add,
-                format!("adds a variable{by}: what was proven before does not count for the sum"),
-            );
-            if self.reg.val.umax > 0xffff {
-                self.told.notes.push(format!(
-                    "the variable may be {}: a comparison with data_end counts only while it is at most 65535",
-                    number(&self.reg.val)
-                ));
-            }
-        }
-        self.tell_packet_check();
-    }
-
-    /// The last comparison with the end of the packet.
-    fn tell_packet_check(&mut self) {
-        let kind = |i: usize, reg: usize| {
-            self.path.reg(i, Place { depth: self.path.depth(i), reg }).map(|r| (r.kind, r.off, r.id))
-        };
-        let about = std::cell::Cell::new(None);
-        let found = self.path.comparison(self.end, |i, dst, src| {
-            let Some(src) = src else { return false };
-            match (kind(i, dst), kind(i, src)) {
-                (Some((a, off, id)), Some((Kind::PacketEnd, ..)))
-                | (Some((Kind::PacketEnd, ..)), Some((a, off, id)))
-                    if a.is_packet() =>
-                {
-                    about.set(Some((off, id)));
-                    true
-                }
-                _ => false,
-            }
-        });
-        let Some(i) = found else {
-            self.told.notes.push("no comparison with data_end is on this path".into());
-            return;
-        };
-        let (off, id) = about.get().unwrap_or_default();
-        let (range, same) = (self.reg.range, id == self.reg.id);
-        let text = match () {
-            () if same && range < 0 => {
-                "this comparison shows that they are not there on this path".to_owned()
-            }
-            () if same && range > 0 => format!("this comparison proves {}", bytes(range.into())),
-            () if same => format!("this comparison of {} proves nothing on this path", bytes(off.into())),
-            () => "this comparison is about another pointer".to_owned(),
-        };
-        self.because(i, text);
     }
 
     fn arithmetic(&mut self) {
@@ -564,6 +487,16 @@ impl Case<'_> {
         self.told.title = format!("the result may be {}, and must be {range}", number(&v.val));
         self.told.label = format!("returns r0, which may be {}", number(&v.val));
         self.tell_origin(self.end, at);
+    }
+
+    /// What only loaders with more rights may do.
+    fn without_rights(&mut self) {
+        let name = self.name();
+        if self.reg.is_pointer() {
+            self.told.label = format!("{name} is {}", what(self.task, &self.reg));
+            self.tell_origin(self.end, self.place);
+        }
+        self.told.notes.push("a loader with CAP_PERFMON may do this".into());
     }
 
     fn endless(&mut self) {

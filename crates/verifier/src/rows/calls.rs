@@ -1,8 +1,11 @@
 //! Traits of helpers that matter before any path is explored.
 
-use crate::task::Task;
+use std::collections::HashSet;
 
 use skep_abi::{Arg, HelperId as H, HelperRow, ProgType as P, Ret};
+use skep_btf::Kind as BtfKind;
+
+use crate::task::Task;
 
 /// How a helper calls a function of the program back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +59,15 @@ pub(crate) fn kfunc_name(task: &Task, number: i32) -> Option<&str> {
 /// Whether a kernel function is modelled.
 pub(crate) fn kfunc_modelled(name: &str) -> bool {
     KFUNCS.contains(&name)
+}
+
+/// The kernel's functions that it offers to programs: those with the tag that it puts on them. Nothing where the kernel's
+/// types are not known, or have no such tags.
+pub(crate) fn offered(task: &Task) -> Option<HashSet<&str>> {
+    let btf = task.vmlinux.as_deref()?;
+    let tags = btf.types().filter(|t| t.kind() == BtfKind::DeclTag && t.name() == "bpf_kfunc");
+    let names: HashSet<&str> = tags.filter_map(|t| Some(btf.ty(t.target()?)?.name())).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// The number of a call's immediate as a helper's.
