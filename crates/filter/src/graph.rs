@@ -22,6 +22,13 @@ pub(crate) struct Node {
     long_jf: bool,
 }
 
+impl Node {
+    /// Jumps behind its test.
+    fn islands(&self) -> usize {
+        usize::from(self.long_jt) + usize::from(self.long_jf)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
@@ -31,7 +38,7 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// Numbers what can be reached from `root`, depth first, the true side first.
-    pub(crate) fn new(ir: Ir, root: BlockId) -> Graph {
+    pub(crate) fn new(mut ir: Ir, root: BlockId) -> Graph {
         let mut number = vec![NONE; ir.blocks.len()];
         let mut order = Vec::new();
         let mut stack = vec![root];
@@ -47,15 +54,18 @@ impl Graph {
         let find = |to: Option<BlockId>| to.map_or(NONE, |id| number[id]);
         let nodes = order
             .iter()
-            .map(|&id| &ir.blocks[id])
-            .map(|b| Node {
-                stmts: b.stmts.clone(),
-                code: b.code,
-                k: b.k,
-                jt: find(b.jt),
-                jf: find(b.jf),
-                long_jt: false,
-                long_jf: false,
+            .map(|&id| {
+                let stmts = std::mem::take(&mut ir.blocks[id].stmts);
+                let b = &ir.blocks[id];
+                Node {
+                    stmts,
+                    code: b.code,
+                    k: b.k,
+                    jt: find(b.jt),
+                    jf: find(b.jf),
+                    long_jt: false,
+                    long_jf: false,
+                }
             })
             .collect();
         Graph { nodes, stmts: ir.stmts, root: 0 }
@@ -91,27 +101,16 @@ impl Graph {
     /// The instructions, laid out from the end, false sides last.
     pub(crate) fn emit(&mut self) -> Result<Vec<Insn>, String> {
         let order = self.postorder(false);
-        loop {
-            if let Some(insns) = self.try_emit(&order)? {
-                return Ok(insns);
-            }
-        }
-    }
-
-    /// None where a jump turned out to be long: its block has grown, and the layout begins again.
-    fn try_emit(&mut self, order: &[usize]) -> Result<Option<Vec<Insn>>, String> {
-        let extra = |n: &Node| usize::from(n.long_jt) + usize::from(n.long_jf);
-        let total: usize =
-            order.iter().map(|&n| self.live(&self.nodes[n].stmts) + 1 + extra(&self.nodes[n])).sum();
+        let total = self.mark_long(&order);
         let mut out = vec![Insn { code: 0, jt: 0, jf: 0, k: 0 }; total];
         let mut offset = vec![0usize; self.nodes.len()];
         let mut tail = total;
-        for &at in order {
-            let slen = self.live(&self.nodes[at].stmts);
-            tail -= slen + 1 + extra(&self.nodes[at]);
+        for &at in &order {
+            let node = &self.nodes[at];
+            let slen = self.live(&node.stmts);
+            tail -= slen + 1 + node.islands();
             offset[at] = tail;
             self.emit_stmts(at, slen, &mut out[tail..])?;
-            let node = &mut self.nodes[at];
             let end = tail + slen;
             out[end].code = node.code;
             out[end].k = node.k;
@@ -119,29 +118,44 @@ impl Graph {
                 continue;
             }
             let mut jumps = 0usize;
-            for (to, long, is_true) in
-                [(node.jt, &mut node.long_jt, true), (node.jf, &mut node.long_jf, false)]
-            {
+            for (to, long, is_true) in [(node.jt, node.long_jt, true), (node.jf, node.long_jf, false)] {
                 let off = offset[to] - end - 1;
-                let near = match u8::try_from(off) {
-                    Ok(near) => near,
-                    Err(_) if !*long => {
-                        *long = true;
-                        return Ok(None);
-                    }
-                    Err(_) => {
-                        let near = jumps as u8;
-                        jumps += 1;
-                        let k =
-                            u32::try_from(off - jumps).map_err(|_| String::from("the filter is too long"))?;
-                        out[end + jumps] = Insn { code: code::JMP | code::JA, jt: 0, jf: 0, k };
-                        near
-                    }
+                let too_long = |_| String::from("the filter is too long");
+                let near = if long {
+                    let near = jumps as u8;
+                    jumps += 1;
+                    let k = u32::try_from(off - jumps).map_err(too_long)?;
+                    out[end + jumps] = Insn { code: code::JMP | code::JA, jt: 0, jf: 0, k };
+                    near
+                } else {
+                    u8::try_from(off).map_err(too_long)?
                 };
                 *(if is_true { &mut out[end].jt } else { &mut out[end].jf }) = near;
             }
         }
-        Ok(Some(out))
+        Ok(out)
+    }
+
+    /// Finds the jumps that are too far for eight bits, and how long all code is. Code is laid out from its end, so how
+    /// far a block jumps depends on what is behind it alone, and on the islands that its own long jumps take.
+    fn mark_long(&mut self, order: &[usize]) -> usize {
+        // How far each block's beginning is from the end.
+        let mut start = vec![0usize; self.nodes.len()];
+        let mut behind = 0;
+        for &at in order {
+            let slen = self.live(&self.nodes[at].stmts);
+            let node = &mut self.nodes[at];
+            if node.jt != NONE {
+                let far = |islands: usize, to: usize| behind + islands - start[to] > usize::from(u8::MAX);
+                node.long_jt |= far(node.islands(), node.jt);
+                node.long_jf |= far(node.islands(), node.jf);
+                // The island of the second may have moved the first out of reach.
+                node.long_jt |= far(node.islands(), node.jt);
+            }
+            behind += slen + 1 + node.islands();
+            start[at] = behind;
+        }
+        behind
     }
 
     /// The statements before a block's test. Jumps among them are by statement, and their reach is counted over the list

@@ -26,7 +26,7 @@ mod parse;
 mod qual;
 pub mod seccomp;
 
-use skep_isa::classic::Insn;
+use skep_isa::classic::{Insn, MAX_INSNS};
 
 pub use dlt::Dlt;
 pub use error::Error;
@@ -96,6 +96,20 @@ impl Default for Options {
 /// # Ok::<(), skep_filter::Error>(())
 /// ```
 pub fn compile(expression: &str, options: &Options, names: &dyn Names) -> Result<Vec<Insn>, Error> {
+    compile_within(expression, options, names, MAX_INSNS)
+}
+
+/// The same, where [`Code::Best`] may have up to `longest` instructions: more than the classic machine of Linux takes, for
+/// who makes extended code of them.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_within(
+    expression: &str,
+    options: &Options,
+    names: &dyn Names,
+    longest: usize,
+) -> Result<Vec<Insn>, Error> {
     let whole = |message: String| Error::new(message, 0..expression.len());
     if options.snaplen == 0 {
         return Err(whole("snaplen of 0 rejects all packets".to_string()));
@@ -107,7 +121,7 @@ pub fn compile(expression: &str, options: &Options, names: &dyn Names) -> Result
     let root = compiler.finish(last).map_err(|e| whole(e.0))?;
     let mut graph = graph::Graph::new(compiler.ir, root);
     let best = match options.code {
-        Code::Best => decide::decide(&graph).ok(),
+        Code::Best => decide::decide(&graph, longest).ok(),
         Code::Plain | Code::Libpcap => None,
     };
     let insns = match best {

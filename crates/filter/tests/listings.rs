@@ -1,6 +1,6 @@
 //! Expressions compiled to the very instructions that an installed tcpdump printed for them.
 
-use skep_filter::{Code, Database, Dlt, Options, compile};
+use skep_filter::{Code, Database, Dlt, Options, compile, compile_within};
 use skep_isa::classic::text::{Form, print};
 
 /// Head lines and listings of `listings.txt`.
@@ -100,4 +100,15 @@ fn long_lists_fit() {
     let options = Options { code: Code::Best, ..Options::default() };
     let insns = compile(&list, &options, &Database::new()).expect("it compiles");
     assert!(insns.len() < 3100, "{}", insns.len());
+}
+
+/// Ten thousand fit no program of the classic machine, but an extended one.
+#[test]
+fn longer_lists_are_compiled_for_who_has_room() {
+    let host = |n: u32| format!("host {}", std::net::Ipv4Addr::from(0x0a00_0000 + n * 7919 % 0x00ff_ffff));
+    let list = (0..10_000).map(host).collect::<Vec<_>>().join(" or ");
+    let options = Options { code: Code::Best, ..Options::default() };
+    let insns = compile_within(&list, &options, &Database::new(), 1 << 16).expect("it compiles");
+    assert!(insns.len() > 20_000 && insns.len() < 32_000, "{}", insns.len());
+    assert!(compile_within(&list, &options, &Database::new(), 4096).is_err());
 }

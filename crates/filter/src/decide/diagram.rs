@@ -10,7 +10,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::expr::{ExprId, Exprs, Needs};
-use super::steps::{ACCEPT, REJECT, Set, Step, StepId, Steps, Symbols, complement, has};
+use super::steps::{ACCEPT, REJECT, Set, SetId, Step, StepId, Steps, Symbols, complement, has};
 use super::{Bail, GiveUp, MOST_WORK};
 
 /// A diagram, by its index; children come before their parents.
@@ -39,7 +39,7 @@ pub(super) struct Diagrams {
     pub(super) needs: Vec<Needs>,
     needs_known: HashMap<Needs, u32>,
     /// What all ways to acceptance need; none where there is no such way.
-    common: Vec<Option<Needs>>,
+    common: Vec<Option<u32>>,
     work: usize,
 }
 
@@ -54,10 +54,20 @@ impl Diagrams {
         }
         let common = match &node {
             Node::Reject => None,
-            Node::Accept(needs) => Some(self.needs[*needs as usize].clone()),
+            Node::Accept(needs) => Some(*needs),
             Node::Test(_, ranges) => {
-                let mut all = ranges.iter().filter_map(|r| self.common[r.1 as usize].as_ref());
-                all.next().map(|first| all.fold(first.clone(), |a, b| if a == *b { a } else { a.common(b) }))
+                let mut common = None;
+                for child in ranges.iter() {
+                    let Some(theirs) = self.common[child.1 as usize] else { continue };
+                    common = Some(match common {
+                        Some(ours) if ours != theirs => {
+                            let both = self.needs[ours as usize].common(&self.needs[theirs as usize]);
+                            self.needs_id(&both)
+                        }
+                        _ => theirs,
+                    });
+                }
+                common
             }
         };
         self.common.push(common);
@@ -67,17 +77,24 @@ impl Diagrams {
         id
     }
 
+    fn needs_id(&mut self, needs: &Needs) -> u32 {
+        if let Some(&index) = self.needs_known.get(needs) {
+            return index;
+        }
+        let index = self.needs.len() as u32;
+        self.needs.push(needs.clone());
+        self.needs_known.insert(needs.clone(), index);
+        index
+    }
+
     fn accept(&mut self, needs: &Needs) -> Id {
-        let index = match self.needs_known.get(needs) {
-            Some(&index) => index,
-            None => {
-                let index = self.needs.len() as u32;
-                self.needs.push(needs.clone());
-                self.needs_known.insert(needs.clone(), index);
-                index
-            }
-        };
+        let index = self.needs_id(needs);
         self.make(Node::Accept(index))
+    }
+
+    /// What all ways to acceptance from a node need; none where there is no such way.
+    fn common(&self, id: Id) -> Option<&Needs> {
+        self.common[id as usize].map(|index| &self.needs[index as usize])
     }
 
     /// A node over a field; the child itself if there is just one.
@@ -96,7 +113,7 @@ impl Diagrams {
 
     /// The same, with more bytes needed on every way to acceptance.
     fn with_needs(&mut self, needs: &Needs, id: Id, done: &mut HashMap<Id, Id>) -> Result<Id, GiveUp> {
-        if self.common[id as usize].as_ref().is_none_or(|c| c.cover(needs)) {
+        if self.common(id).is_none_or(|c| c.cover(needs)) {
             return Ok(id);
         }
         if let Some(&there) = done.get(&id) {
@@ -154,7 +171,7 @@ fn check(out: &Diagrams, exprs: &Exprs, root: Id) -> Result<(), GiveUp> {
             continue;
         }
         let Node::Test(field, ranges) = out.get(id) else { continue };
-        let common = out.common[id as usize].as_ref();
+        let common = out.common(id);
         if common.is_some_and(|c| !c.cover(exprs.needs(*field))) {
             return Err(Bail::Order.into());
         }
@@ -201,12 +218,14 @@ impl Build<'_> {
         let reachable = self.steps.reachable(root);
         self.out.spend(root as usize / 8 + reachable.len())?;
         let mut starts = vec![0];
+        let mut seen = Vec::new();
         for id in reachable {
             let step = self.steps.get(id);
-            if step.field != field {
+            if step.field != field || seen.contains(&step.set) {
                 continue;
             }
-            for &(from, to) in step.set.iter() {
+            seen.push(step.set);
+            for &(from, to) in self.steps.set(step.set).iter() {
                 for start in [Some(from), to.checked_add(1)].into_iter().flatten() {
                     if let Err(at) = starts.binary_search(&start) {
                         starts.insert(at, start);
@@ -224,10 +243,25 @@ impl Build<'_> {
     fn decided(&mut self, root: StepId, starts: &[u32], depth: usize) -> Result<Id, GiveUp> {
         let field = self.steps.get(root).field;
         let reachable = self.steps.reachable(root);
+        let mut sets: Vec<_> = reachable.iter().map(|&id| self.steps.get(id)).collect();
+        sets.retain(|step| step.field == field);
+        let mut sets: Vec<SetId> = sets.into_iter().map(|step| step.set).collect();
+        sets.sort_unstable();
+        sets.dedup();
         let mut ranges = Vec::with_capacity(starts.len());
+        // Values that are in the same sets have the same rest.
+        let mut rests: HashMap<Vec<bool>, Id> = HashMap::default();
         for &start in starts {
-            let rest = self.without(root, &reachable, field, start)?;
-            ranges.push((start, self.step(rest, depth + 1)?));
+            let inside: Vec<bool> = sets.iter().map(|&set| has(self.steps.set(set), start)).collect();
+            let made = match rests.get(&inside) {
+                Some(&made) => made,
+                None => {
+                    let rest = self.without(root, &reachable, field, start)?;
+                    self.step(rest, depth + 1)?
+                }
+            };
+            rests.insert(inside, made);
+            ranges.push((start, made));
         }
         let id = self.out.test(field, ranges);
         self.out.add_needs(self.exprs.needs(field), id)
@@ -250,12 +284,11 @@ impl Build<'_> {
             let step = self.steps.get(id);
             let (yes, no) = (map(&new, step.yes), map(&new, step.no));
             let made = if step.field == field {
-                if has(&step.set, value) { yes } else { no }
+                if has(self.steps.set(step.set), value) { yes } else { no }
             } else if (yes, no) == (step.yes, step.no) {
                 id
             } else {
-                let step = Step { yes, no, ..step.clone() };
-                self.steps.make(step)
+                self.steps.make(Step { yes, no, ..step })
             };
             new[(id - first) as usize] = made;
         }
@@ -272,9 +305,9 @@ impl Build<'_> {
             let step = self.steps.get(at);
             // What was made later is what goes on.
             let (end, next, set) = if step.yes <= step.no {
-                (step.yes, step.no, Rc::clone(&step.set))
+                (step.yes, step.no, Rc::clone(self.steps.set(step.set)))
             } else {
-                (step.no, step.yes, complement(&step.set))
+                (step.no, step.yes, complement(self.steps.set(step.set)))
             };
             let field = step.field;
             needs.add(self.exprs.needs(field));

@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use skep_isa::classic::{Insn, MAX_INSNS};
+use skep_isa::classic::Insn;
 
 use super::diagram::{Diagrams, Id, Node};
 use super::expr::ExprId;
@@ -16,15 +16,21 @@ use crate::dag;
 
 /// Searches over at least so many ranges are shared.
 const WORTH_SHARING: usize = 8;
-/// Nodes of code; more than that is not worth its layout.
-const MOST_NODES: usize = 16 * MAX_INSNS;
+/// Nodes for each instruction that there may be; more than that is not worth its layout.
+const MOST_NODES: usize = 16;
 
 /// The code of a diagram.
-pub(super) fn emit(symbols: &Symbols, diagrams: Diagrams, root: Id) -> Result<Vec<Insn>, GiveUp> {
-    let mut emit = Emit { symbols, diagrams, dag: dag::Dag::default(), done: HashMap::default() };
+pub(super) fn emit(
+    symbols: &Symbols,
+    diagrams: Diagrams,
+    root: Id,
+    longest: usize,
+) -> Result<Vec<Insn>, GiveUp> {
+    let most_nodes = longest.saturating_mul(MOST_NODES);
+    let mut emit = Emit { symbols, diagrams, dag: dag::Dag::default(), done: HashMap::default(), most_nodes };
     let root = emit.node(root, 0)?;
     let insns = emit.dag.emit(root);
-    if insns.len() > MAX_INSNS { Err(Bail::TooLarge.into()) } else { Ok(insns) }
+    if insns.len() > longest { Err(Bail::TooLarge.into()) } else { Ok(insns) }
 }
 
 struct Emit<'s> {
@@ -32,6 +38,7 @@ struct Emit<'s> {
     diagrams: Diagrams,
     dag: dag::Dag,
     done: HashMap<Id, dag::Id>,
+    most_nodes: usize,
 }
 
 impl Emit<'_> {
@@ -39,7 +46,7 @@ impl Emit<'_> {
         if let Some(&there) = self.done.get(&id) {
             return Ok(there);
         }
-        if depth > 1000 || self.dag.len() > MOST_NODES {
+        if depth > 1000 || self.dag.len() > self.most_nodes {
             return Err(Bail::TooLarge.into());
         }
         let made = match self.diagrams.get(id).clone() {

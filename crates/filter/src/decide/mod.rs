@@ -56,9 +56,9 @@ impl From<Bail> for GiveUp {
 /// Code that takes the same packets as a graph that was not optimised.
 ///
 /// # Errors
-/// If the filter is not one that this follows, or is too large.
-pub(crate) fn decide(graph: &Graph) -> Result<Vec<Insn>, GiveUp> {
+/// If the filter is not one that this follows, is too large, or has more than `longest` instructions.
+pub(crate) fn decide(graph: &Graph, longest: usize) -> Result<Vec<Insn>, GiveUp> {
     let mut symbols = steps::symbols(graph)?;
     let (diagrams, root) = diagram::diagram(&mut symbols)?;
-    emit::emit(&symbols, diagrams, root)
+    emit::emit(&symbols, diagrams, root, longest)
 }

@@ -20,11 +20,14 @@ pub(super) const ACCEPT: StepId = 1;
 /// Ranges of values, sorted, apart from each other, both ends included.
 pub(super) type Set = Rc<[(u32, u32)]>;
 
+/// A set, by its index.
+pub(super) type SetId = u32;
+
 /// A comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Step {
     pub(super) field: ExprId,
-    pub(super) set: Set,
+    pub(super) set: SetId,
     pub(super) yes: StepId,
     pub(super) no: StepId,
 }
@@ -34,30 +37,49 @@ pub(super) struct Step {
 pub(super) struct Steps {
     all: Vec<Step>,
     known: HashMap<Step, StepId>,
+    sets: Vec<Set>,
+    sets_known: HashMap<Set, SetId>,
 }
 
 impl Steps {
     fn new() -> Self {
         // The two ends have a place, so that indices fit.
-        let end = Step { field: 0, set: Rc::new([]), yes: 0, no: 0 };
-        Self { all: vec![end.clone(), end], known: HashMap::default() }
+        let end = Step { field: 0, set: 0, yes: 0, no: 0 };
+        Self {
+            all: vec![end; 2],
+            known: HashMap::default(),
+            sets: Vec::new(),
+            sets_known: HashMap::default(),
+        }
     }
 
-    pub(super) fn get(&self, id: StepId) -> &Step {
-        &self.all[id as usize]
+    pub(super) fn get(&self, id: StepId) -> Step {
+        self.all[id as usize]
+    }
+
+    pub(super) fn set(&self, id: SetId) -> &Set {
+        &self.sets[id as usize]
+    }
+
+    fn set_id(&mut self, set: &[(u32, u32)]) -> SetId {
+        if let Some(&id) = self.sets_known.get(set) {
+            return id;
+        }
+        let set: Set = set.into();
+        let id = self.sets.len() as SetId;
+        self.sets.push(Rc::clone(&set));
+        self.sets_known.insert(set, id);
+        id
     }
 
     pub(super) fn make(&mut self, step: Step) -> StepId {
         if (step.yes, step.no) == (REJECT, REJECT) {
             return REJECT;
         }
-        if let Some(&id) = self.known.get(&step) {
-            return id;
-        }
-        self.all.push(step.clone());
-        let id = (self.all.len() - 1) as StepId;
-        self.known.insert(step, id);
-        id
+        *self.known.entry(step).or_insert_with(|| {
+            self.all.push(step);
+            (self.all.len() - 1) as StepId
+        })
     }
 
     /// What can be reached from a step, itself included, in falling order: parents first.
@@ -118,10 +140,12 @@ pub(super) fn symbols(graph: &Graph) -> Result<Symbols, GiveUp> {
         graph,
         live: live(graph)?,
         out: Symbols { exprs: Exprs::default(), steps: Steps::new(), root: REJECT, accept: 0 },
+        zero: 0,
+        plain: vec![None; graph.nodes.len()],
         done: HashMap::default(),
     };
-    let zero = run.out.exprs.make(Expr::Const(0));
-    run.out.root = run.all([zero; PLACES])?;
+    run.zero = run.out.exprs.make(Expr::Const(0));
+    run.out.root = run.all([run.zero; PLACES])?;
     Ok(run.out)
 }
 
@@ -180,6 +204,10 @@ struct Run<'g> {
     graph: &'g Graph,
     live: Vec<u32>,
     out: Symbols,
+    zero: ExprId,
+    /// Blocks that need nothing of what was before them, which most are.
+    plain: Vec<Option<StepId>>,
+    /// The others.
     done: HashMap<(usize, State), StepId>,
 }
 
@@ -189,7 +217,7 @@ impl Run<'_> {
         let root = (self.graph.root, self.only_live(self.graph.root, start));
         let mut stack = vec![root];
         while let Some(&(at, entry)) = stack.last() {
-            if self.done.contains_key(&(at, entry)) {
+            if self.made(&(at, entry)).is_some() {
                 stack.pop();
                 continue;
             }
@@ -213,7 +241,7 @@ impl Run<'_> {
                 }
                 Op::Branch { cond, src, .. } => {
                     let [yes, no] = [node.jt, node.jf].map(|to| (to, self.only_live(to, state)));
-                    match (self.done.get(&yes).copied(), self.done.get(&no).copied()) {
+                    match (self.made(&yes), self.made(&no)) {
                         (Some(a), Some(b)) => Some(self.branch(cond, src, &state, a, b)?),
                         (one, other) => {
                             stack.extend(one.is_none().then_some(yes));
@@ -225,22 +253,32 @@ impl Run<'_> {
                 _ => return Err(Bail::Unknown.into()),
             };
             if let Some(step) = made {
-                self.done.insert((at, entry), step);
+                match self.live[at] {
+                    0 => self.plain[at] = Some(step),
+                    _ => {
+                        self.done.insert((at, entry), step);
+                    }
+                }
                 stack.pop();
             }
         }
-        Ok(self.done[&root])
+        Ok(self.made(&root).unwrap_or(REJECT))
+    }
+
+    fn made(&self, place: &(usize, State)) -> Option<StepId> {
+        match self.live[place.0] {
+            0 => self.plain[place.0],
+            _ => self.done.get(place).copied(),
+        }
     }
 
     /// A state without what is not looked at any more.
-    fn only_live(&mut self, at: usize, mut state: State) -> State {
-        let zero = self.out.exprs.make(Expr::Const(0));
-        for (place, value) in state.iter_mut().enumerate() {
-            if self.live[at] & 1 << place == 0 {
-                *value = zero;
-            }
+    fn only_live(&self, at: usize, state: State) -> State {
+        let live = self.live[at];
+        if live == 0 {
+            return [self.zero; PLACES];
         }
-        state
+        std::array::from_fn(|place| if live & 1 << place == 0 { self.zero } else { state[place] })
     }
 
     fn apply(&mut self, op: Op, state: &mut State) -> Result<(), GiveUp> {
@@ -296,47 +334,42 @@ impl Run<'_> {
                 _ => None,
             },
         };
-        let (field, ranges) = match (cond, k) {
-            (Cond::Eq, Some(k)) => (state[A], vec![(k, k)]),
-            (Cond::Gt, Some(k)) => {
-                (state[A], k.checked_add(1).map(|from| (from, u32::MAX)).into_iter().collect())
-            }
-            (Cond::Ge, Some(k)) => (state[A], vec![(k, u32::MAX)]),
+        let (field, range) = match (cond, k) {
+            (Cond::Eq, Some(k)) => (state[A], Some((k, k))),
+            (Cond::Gt, Some(k)) => (state[A], k.checked_add(1).map(|from| (from, u32::MAX))),
+            (Cond::Ge, Some(k)) => (state[A], Some((k, u32::MAX))),
             (Cond::Set, Some(k)) => {
                 let mask = exprs.make(Expr::Const(k));
-                (exprs.make(Expr::Alu(AluOp::And, state[A], mask)), vec![(1, u32::MAX)])
+                (exprs.make(Expr::Alu(AluOp::And, state[A], mask)), Some((1, u32::MAX)))
             }
-            (Cond::Eq, None) => (exprs.make(Expr::Alu(AluOp::Sub, state[A], state[X])), vec![(0, 0)]),
+            (Cond::Eq, None) => (exprs.make(Expr::Alu(AluOp::Sub, state[A], state[X])), Some((0, 0))),
             _ => return Err(Bail::Unknown.into()),
         };
-        let (field, ranges) = widened(exprs, field, ranges);
+        let (field, range) = widened(exprs, field, range);
         if let Expr::Const(value) = exprs.get(field) {
-            return Ok(if has(&ranges, value) { yes } else { no });
+            return Ok(if range.is_some_and(|r| (r.0..=r.1).contains(&value)) { yes } else { no });
         }
         let max = exprs.max(field);
-        let set: Vec<_> = ranges
-            .into_iter()
-            .filter(|r| r.0 <= max)
-            .map(|r| (r.0, if r.1 >= max { u32::MAX } else { r.1 }))
-            .collect();
-        Ok(self.out.steps.make(Step { field, set: set.into(), yes, no }))
+        let range = range.filter(|r| r.0 <= max).map(|r| (r.0, if r.1 >= max { u32::MAX } else { r.1 }));
+        let set = self.out.steps.set_id(range.as_slice());
+        Ok(self.out.steps.make(Step { field, set, yes, no }))
     }
 }
 
-/// Ranges of a value whose low bits are masked away are ranges of the value itself.
-fn widened(exprs: &Exprs, field: ExprId, ranges: Vec<(u32, u32)>) -> (ExprId, Vec<(u32, u32)>) {
-    let Expr::Alu(AluOp::And, inner, mask) = exprs.get(field) else { return (field, ranges) };
-    let Expr::Const(mask) = exprs.get(mask) else { return (field, ranges) };
+/// A range of a value whose low bits are masked away is a range of the value itself.
+fn widened(exprs: &Exprs, field: ExprId, range: Option<(u32, u32)>) -> (ExprId, Option<(u32, u32)>) {
+    let Expr::Alu(AluOp::And, inner, mask) = exprs.get(field) else { return (field, range) };
+    let Expr::Const(mask) = exprs.get(mask) else { return (field, range) };
     let unused = !exprs.max(inner);
     let low = !(mask | unused);
     if low & low.wrapping_add(1) != 0 {
-        return (field, ranges);
+        return (field, range);
     }
-    let wide = ranges.into_iter().filter_map(|(from, to)| {
+    let wide = range.and_then(|(from, to)| {
         // The first and the last masked value in the range.
         let from = from.checked_add(low)? & !low;
         let to = to & !low;
         (from <= to).then_some((from, to | low))
     });
-    (inner, wide.collect())
+    (inner, wide)
 }

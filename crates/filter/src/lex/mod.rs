@@ -5,6 +5,9 @@ mod ipv6;
 mod words;
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::addr::{NotANumber, number};
 use crate::qual::{Dir, Proto};
@@ -142,9 +145,13 @@ fn text(s: &[u8]) -> String {
 }
 
 fn word(s: &[u8]) -> Option<Tok> {
-    let s = std::str::from_utf8(s).ok()?;
-    let keyword = words::KEYWORDS.iter().find(|row| row.0 == s).map(|row| Tok::Word(row.1));
-    keyword.or_else(|| words::NUMBERS.iter().find(|row| row.0 == s).map(|row| Tok::Num(row.1)))
+    /// Both lists by their words; of a word that is in both, what the first says.
+    static WORDS: LazyLock<HashMap<&str, Tok>> = LazyLock::new(|| {
+        let numbers = words::NUMBERS.iter().rev().map(|row| (row.0, Tok::Num(row.1)));
+        let keywords = words::KEYWORDS.iter().rev().map(|row| (row.0, Tok::Word(row.1)));
+        numbers.chain(keywords).collect()
+    });
+    WORDS.get(std::str::from_utf8(s).ok()?).cloned()
 }
 
 fn operator(s: &[u8]) -> Option<(Tok, usize)> {
