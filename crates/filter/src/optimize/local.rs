@@ -1,6 +1,6 @@
 //! Inside a block: value numbers of its statements, and the simpler statements that known values allow.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::flow::{defines, uses};
 use super::{A, ATOMS, Optimizer, X};
