@@ -224,7 +224,7 @@ fn main() {
     let jit_native = over(&rows, "skep_jit", |r| r.time("native"));
     let rbpf_native = over(&rows, "rbpf_jit", |r| r.time("native"));
     let value = json!({
-        "schema": "skep.bench/1",
+        "schema": "skep.bench-engines/1",
         "machine": machine(),
         "rounds": args.rounds,
         "geomean_over_faster_peer": peer,
