@@ -40,7 +40,6 @@ const NO_FILE_FOR_CODE: &[(&str, &str)] = &[
     ("V0802", UNPRIVILEGED),
     ("V0805", UNPRIVILEGED),
     ("V0806", UNPRIVILEGED),
-    ("V0901", "the verifier's own failing, which nobody has met"),
 ];
 const UNPRIVILEGED: &str =
     "only programs of those without CAP_PERFMON are refused so, and the corpus is loaded by root";

@@ -1,7 +1,6 @@
 //! `skep jit`: source, bytecode and machine code side by side.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -28,17 +27,8 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// The program's function, if the object has several
-    #[arg(long, value_name = "NAME")]
-    prog: Option<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    program: run::ProgramArgs,
 
     /// Keep the checks that the verifier can prove to be needless
     #[arg(long)]
@@ -95,10 +85,9 @@ struct Machine {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let text = run::read(&args.file, false)?;
+    let text = args.program.read(false)?;
     let spec = &text.spec;
-    let program = run::choose(spec, args.prog.as_deref())?;
-    let prog_type = run::prog_type(program, args.prog_type.as_deref(), false)?;
+    let (program, prog_type) = args.program.choose(spec, false)?;
     let options = run::options(spec, program, prog_type);
     let live = compile(spec, program, &options, args)?;
     let name = program.name.as_str();

@@ -34,17 +34,8 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// The program's function, if the object has several
-    #[arg(long, value_name = "NAME")]
-    prog: Option<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    program: run::ProgramArgs,
 
     /// The packets, of which the first sixteen are taken; without, one of 64 bytes with IPv4 and UDP
     #[arg(long, value_name = "FILE")]
@@ -110,10 +101,9 @@ struct Work<'a> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let text = run::read(&args.file, false)?;
+    let text = args.program.read(false)?;
     let spec = &text.spec;
-    let program = run::choose(spec, args.prog.as_deref())?;
-    let prog_type = run::prog_type(program, args.prog_type.as_deref(), args.pcap.is_some())?;
+    let (program, prog_type) = args.program.choose(spec, args.pcap.is_some())?;
     let takes_packets = run::forward::takes_packets(prog_type);
     let packets = match &args.pcap {
         Some(_) if !takes_packets => {

@@ -38,17 +38,8 @@ const SHOWN: usize = 10;
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// The program's function, if the object has several
-    #[arg(long, value_name = "NAME")]
-    prog: Option<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    program: run::ProgramArgs,
 
     /// Packets: pcap or pcapng, also as .gz or .zst (`-` is stdin)
     #[arg(long, value_name = "FILE")]
@@ -71,10 +62,9 @@ struct Findings {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let text = run::read(&args.file, false)?;
+    let text = args.program.read(false)?;
     let spec = &text.spec;
-    let program = run::choose(spec, args.prog.as_deref())?;
-    let prog_type = run::prog_type(program, args.prog_type.as_deref(), true)?;
+    let (program, prog_type) = args.program.choose(spec, true)?;
     if !run::forward::takes_packets(prog_type) {
         return Err(Failure::new(format!("{prog_type} programs take no packets")));
     }

@@ -7,6 +7,7 @@ pub(super) mod engine;
 pub(super) mod feed;
 pub(super) mod forward;
 pub(crate) mod maps;
+mod program;
 mod report;
 mod tally;
 pub(super) mod text;
@@ -26,6 +27,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::{Verdict, input, names};
 use maps::{Reading, Wanted};
+pub(super) use program::ProgramArgs;
 use report::Report;
 use tally::Tally;
 use text::Text;
@@ -53,17 +55,8 @@ Exit codes: 0 it ran, 1 it was refused or went wrong on some packet, 2 it could 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An ELF object, or assembler text with a corpus header (`-` is stdin)
-    #[arg(value_name = "OBJ|FILE")]
-    file: PathBuf,
-
-    /// The program's function, if the object has several
-    #[arg(long, value_name = "NAME")]
-    prog: Option<String>,
-
-    /// The program type, if the section name does not tell it
-    #[arg(long = "type", value_name = "TYPE")]
-    prog_type: Option<String>,
+    #[command(flatten)]
+    program: ProgramArgs,
 
     /// Text is a program for big-endian machines; objects say so themselves
     #[arg(long)]
@@ -120,10 +113,9 @@ enum ClockArg {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let text = read(&args.file, args.big_endian)?;
+    let text = args.program.read(args.big_endian)?;
     let spec = &text.spec;
-    let program = choose(spec, args.prog.as_deref())?;
-    let prog_type = prog_type(program, args.prog_type.as_deref(), args.pcap.is_some())?;
+    let (program, prog_type) = args.program.choose(spec, args.pcap.is_some())?;
     args.engine.takes(program, prog_type)?;
     if args.cpu.is_some() && !args.engine.is_kernel() {
         return Err(Failure::new("--cpu is for --backend kernel: there is one CPU in userspace"));
@@ -232,7 +224,7 @@ impl<'a> Input<'a> {
             None => Ok(own.clone()),
         };
         let (mut mem, ctx) = (bytes(&args.mem, &text.mem)?, bytes(&args.ctx, &text.ctx)?);
-        if text.is_bare() && ctx.is_none() && args.prog_type.is_none() {
+        if text.is_bare() && ctx.is_none() && !args.program.is_typed() {
             mem.get_or_insert_default();
         }
         if mem.is_some() || ctx.is_some() || text.packet.is_some() {
@@ -297,7 +289,7 @@ pub(super) fn parse_type(name: &str) -> Result<ProgType, Failure> {
     name.parse().map_err(|e: skep::abi::UnknownName| Failure::new(e.to_string()).hint_opt(e.hint()))
 }
 
-pub(super) fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> Result<ProgType, Failure> {
+fn prog_type(program: &Program, given: Option<&str>, pcap: bool) -> Result<ProgType, Failure> {
     if let Some(t) = given {
         return parse_type(t);
     }
