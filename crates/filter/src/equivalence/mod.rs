@@ -1,10 +1,10 @@
 //! Whether two classic programs take the same packets: a proof, or a packet that one takes and the other does not.
 //!
-//! Both programs are run on symbols ([`walk`]), which gives the questions that they ask: which bytes have to be there,
+//! Both programs are run on symbols (`walk`), which gives the questions that they ask: which bytes have to be there,
 //! which values are compared. Out of these each program's verdict is made as a function of all bits of a packet
-//! ([`solve`]): a binary decision diagram ([`bdd`]), so the two are equal if and only if they are the same diagram.
-//! The machine's whole arithmetic is followed ([`word`]), and so are loads whose offset depends on the packet, as long as
-//! it can have few values. Where that is too much, packets made for the two programs are tried ([`search`]).
+//! (`solve`): a binary decision diagram (`bdd`), so the two are equal if and only if they are the same diagram.
+//! The machine's whole arithmetic is followed (`word`), and so are loads whose offset depends on the packet, as long as
+//! it can have few values. Where that is too much, packets made for the two programs are tried (`search`).
 //!
 //! Invariants: "the same" is said only of equal diagrams; a packet is shown only after both programs were run on it and
 //! gave different verdicts. A verdict is whether a packet is taken; how many of its bytes are asked for does not count.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use skep::abi::ProgType;
-use skep::backend::{Incoming, LoadOptions, Loaded, TestRun};
+use skep::backend::{Backend, Incoming, LoadOptions, Loaded, TestRun};
 use skep::capture::Reader;
 use skep::kernel::Kernel;
 use skep::object::{Program, Spec};
@@ -168,8 +168,8 @@ fn place(
             false => out.note("the verifier has no proof to give, so the jit keeps all checks"),
         }
     }
-    match Kernel::new().load(spec, options) {
-        Ok(loaded) => engines.push(placed("linux", true, Box::new(loaded))?),
+    match Backend::load(&Kernel::new(), spec, options) {
+        Ok(loaded) => engines.push(placed("linux", true, loaded)?),
         Err(e) => out.note(format!("without Linux: {}", e.to_string().lines().next().unwrap_or_default())),
     }
     Ok(engines)
