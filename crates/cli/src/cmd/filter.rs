@@ -15,9 +15,12 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::ArgPredicate;
 use serde::Serialize;
+use skep::asm::HelperNames;
 use skep::filter::{ByteOrder, Code, Dlt, Options, compile};
 use skep::isa::classic::Insn;
 use skep::isa::classic::text::{Form, print};
+use skep::isa::disasm::{Disassembler, Style};
+use skep::vm::classic;
 
 use crate::Verdict;
 use crate::failure::Failure;
@@ -28,6 +31,7 @@ Examples:
   skep filter 'tcp port 443' -d                   its code, as tcpdump -d prints it
   skep filter 'ip6 and udp' -ddd -O --dlt RAW     as numbers, not optimised
   skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
+  skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
@@ -79,8 +83,18 @@ pub(crate) struct Args {
     netmask: Option<Ipv4Addr>,
 
     /// Print one line for iptables -m bpf --bytecode
-    #[arg(long, conflicts_with_all = ["dump", "read"])]
+    #[arg(long, conflicts_with_all = ["dump", "packets"])]
     xt_bpf: bool,
+
+    /// Print the code as the source of bpf_asm
+    #[arg(long, conflicts_with_all = ["dump", "packets", "xt_bpf"])]
+    asm: bool,
+
+    /// Print it as an extended program, assembler text that verify, run, load and attach take
+    ///
+    /// xdp passes what matches and drops the rest, tc likewise; a socket filter keeps what matches.
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["dump", "packets", "xt_bpf", "asm"])]
+    ebpf: Option<Place>,
 
     /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin); repeatable
     #[arg(short, long, value_name = "FILE", conflicts_with = "dump", group = "packets")]
@@ -108,6 +122,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     diff: diff::Flags,
+}
+
+/// Where an extended program is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Place {
+    Xdp,
+    Tc,
+    Socket,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -158,14 +180,33 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         let message = format!("the filter has {} instructions, and xt_bpf takes {XT_BPF_MAX}", insns.len());
         return Err(Failure::new(message).hint("split it over several rules"));
     }
+    if let Some(place) = args.ebpf {
+        out.write_all(extended(&insns, place)?.as_bytes())?;
+        return Ok(Verdict::Yes);
+    }
     let form = match args.dump {
         _ if args.xt_bpf => Form::Bytecode,
+        _ if args.asm => Form::Source,
         0 | 1 => Form::Listing,
         2 => Form::C,
         _ => Form::Decimal,
     };
     out.write_all(print(&insns, form).as_bytes())?;
     Ok(Verdict::Yes)
+}
+
+/// The filter as an extended program, with the header that tells what it is.
+fn extended(insns: &[Insn], place: Place) -> Result<String, Failure> {
+    let (form, verdict, prog) = match place {
+        Place::Xdp => (classic::Form::Xdp, classic::Verdict::Action { matched: 2, missed: 1 }, "xdp"),
+        Place::Tc => (classic::Form::Skb, classic::Verdict::Action { matched: 0, missed: 2 }, "sched_cls"),
+        Place::Socket => (classic::Form::Legacy, classic::Verdict::Length, "socket_filter"),
+    };
+    let code = classic::to_ebpf(insns, form, verdict).map_err(|e| {
+        Failure::new(format!("the filter has no extended form: {e}")).hint("-d prints its classic code")
+    })?;
+    let text = Disassembler::new(Style::Kernel).names(&HelperNames).labels(true).program(&code);
+    Ok(format!("#! prog = {prog}\n{text}"))
 }
 
 fn dlt(args: &Args) -> Result<Dlt, Failure> {

@@ -69,6 +69,25 @@ fn two_filters_are_the_same_or_a_packet_shows_that_they_are_not() {
     }
 }
 
+/// The extended program is accepted, and does to packets what the filter does.
+#[test]
+fn filters_become_extended_programs() {
+    let from = "examples/traffic.pcapng";
+    let expression = "udp port 5353 or icmp or vlan";
+    let matched = skep(&["filter", expression, "-r", from]).ok().lines().count() as u64;
+    for (place, pass) in [("xdp", "XDP_PASS"), ("tc", "TC_ACT_OK")] {
+        let text = skep(&["filter", expression, "--ebpf", place]).ok();
+        let ran = crate::skep_with(&["run", "-", "--pcap", from, "--json"], text.as_bytes());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(json["verdicts"][pass].as_u64(), Some(matched), "{place}: {}", json["verdicts"]);
+    }
+    let socket = skep(&["filter", expression, "--ebpf", "socket"]).ok();
+    assert_eq!(crate::skep_with(&["verify", "-"], socket.as_bytes()).code, 0);
+    let asm = skep(&["filter", "udp port 53", "--asm"]).ok();
+    assert!(asm.starts_with("    ldh [12]\n"), "{asm}");
+}
+
 /// Lines are those of an installed tcpdump, but for what it says of HTTP.
 #[test]
 fn lines_are_tcpdumps() {
