@@ -11,6 +11,7 @@ mod failure;
 mod input;
 mod names;
 mod output;
+mod packets;
 mod progress;
 mod types;
 

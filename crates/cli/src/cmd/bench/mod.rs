@@ -12,7 +12,6 @@ use std::time::Instant;
 use serde::Serialize;
 use skep::abi::ProgType;
 use skep::backend::{Backend, Incoming, LoadOptions, Loaded, TestRun};
-use skep::capture::Reader;
 use skep::kernel::Kernel;
 use skep::object::{Program, Spec};
 use skep::runtime::World;
@@ -23,6 +22,7 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Output, Style};
+use crate::packets::Packets;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         Some(_) if !takes_packets => {
             return Err(Failure::new(format!("programs of type {prog_type} take no packets here")));
         }
-        Some(path) => packets(path)?,
+        Some(path) => packets(path, out)?,
         None if takes_packets => vec![packet()],
         None => Vec::new(),
     };
@@ -306,15 +306,13 @@ fn tell(
 }
 
 /// The first packets of a capture.
-fn packets(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let wrong = |e: skep::capture::Error| Failure::new(format!("{}: {e}", input::label(path)));
-    let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
+fn packets(path: &Path, out: &mut Output) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut packets = Packets::open(path)?;
     let mut all = Vec::new();
-    while all.len() < PACKETS {
-        match reader.next_packet().map_err(wrong)? {
-            Some(packet) => all.push(packet.data.to_vec()),
-            None => break,
-        }
+    while all.len() < PACKETS
+        && let Some(packet) = packets.next(out)?
+    {
+        all.push(packet.data.to_vec());
     }
     if all.is_empty() {
         return Err(Failure::new(format!("{}: no packets", input::label(path))));

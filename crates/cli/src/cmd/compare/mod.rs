@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use skep::abi::ProgType;
-use skep::capture::Reader;
 use skep::compare::{Comparison, Fate, MapReport, Outcome};
 
 use super::run;
 use super::verify::judge::Kernel;
+use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::progress::Progress;
-use crate::{Verdict, input};
+use crate::packets::Packets;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,20 +102,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
 }
 
 fn feed(path: &Path, worlds: &mut Comparison, found: &mut Findings, out: &mut Output) -> Result<(), Failure> {
-    let wrong = |e: skep::capture::Error| run::feed::capture_failure(&e, path);
-    let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
-    let mut progress = Progress::new(input::len(path));
-    loop {
-        let packet = match reader.next_packet() {
-            Ok(Some(p)) => p,
-            Ok(None) => break,
-            Err(e) if e.is_truncated() => {
-                progress.finish();
-                out.warn(format!("{}: {e}", input::label(path)));
-                break;
-            }
-            Err(e) => return Err(wrong(e)),
-        };
+    let mut packets = Packets::open(path)?;
+    while let Some(packet) = packets.next(out)? {
         found.packets += 1;
         match worlds.packet(packet.data, packet.timestamp_ns) {
             Outcome::Same => found.same += 1,
@@ -127,11 +114,7 @@ fn feed(path: &Path, worlds: &mut Comparison, found: &mut Findings, out: &mut Ou
                 found.first.get_or_insert((found.packets, user, kernel));
             }
         }
-        if found.packets.is_multiple_of(256) {
-            progress.at(reader.offset(), found.packets);
-        }
     }
-    progress.finish();
     Ok(())
 }
 

@@ -13,11 +13,10 @@ use skep::compare::{Comparison, Meaning, Step, Traces, Tracing};
 use skep::isa::disasm::Style as Spelling;
 
 use crate::cmd::disasm::listing::{Line, Listing};
-use crate::cmd::run::feed::capture_failure;
 use crate::cmd::run::text::Text;
 use crate::failure::Failure;
-use crate::input;
 use crate::output::{Output, Style};
+use crate::{input, packets};
 
 /// Steps that the text shows before and behind the place where the worlds part.
 const AROUND: usize = 6;
@@ -99,7 +98,7 @@ impl Replay<'_> {
 
     /// Runs the first `packets` packets; what comes next in the capture.
     fn feed(&self, worlds: &mut Comparison, packets: u64) -> Result<Reader<Box<dyn std::io::Read>>, Failure> {
-        let wrong = |e: skep::capture::Error| capture_failure(&e, self.pcap);
+        let wrong = |e: skep::capture::Error| packets::failure(&e, self.pcap);
         let mut reader = Reader::new(input::open(self.pcap)?).map_err(wrong)?;
         for _ in 0..packets {
             let Some(packet) = reader.next_packet().map_err(wrong)? else { break };
@@ -116,7 +115,7 @@ impl Replay<'_> {
         };
         self.put(tracing.worlds())?;
         let mut reader = self.feed(tracing.worlds(), packet - 1)?;
-        let wrong = |e: skep::capture::Error| capture_failure(&e, self.pcap);
+        let wrong = |e: skep::capture::Error| packets::failure(&e, self.pcap);
         let Some(packet) = reader.next_packet().map_err(wrong)? else {
             return Ok(Err("the capture is shorter than it was".into()));
         };

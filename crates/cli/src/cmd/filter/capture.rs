@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use skep::capture::{LinkType, Reader};
+use skep::capture::LinkType;
 
 use super::Args;
 use super::pass::Pass;
-use crate::cmd::run::feed::capture_failure;
+use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::progress::Progress;
-use crate::{Verdict, input};
+use crate::packets::Packets;
 
 pub(super) fn run(args: &Args, paths: &[PathBuf], out: &mut Output) -> Result<Verdict, Failure> {
     let mut pass = Pass::new(args);
@@ -24,26 +23,11 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], out: &mut Output) -> Result<Ve
 }
 
 fn file(path: &Path, pass: &mut Pass<'_>, out: &mut Output) -> Result<(), Failure> {
-    /// How often progress is told.
-    const EVERY: u64 = 4096;
-    let wrong = |e: skep::capture::Error| capture_failure(&e, path);
-    let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
-    let mut progress = Progress::new(input::len(path));
-    while !pass.is_full() {
-        match reader.next_packet() {
-            Ok(Some(packet)) => pass.packet(&packet, out)?,
-            Ok(None) => break,
-            Err(e) if e.is_truncated() => {
-                progress.finish();
-                out.warn(format!("{}: {e}", input::label(path)));
-                break;
-            }
-            Err(e) => return Err(wrong(e)),
-        }
-        if pass.counts.packets.is_multiple_of(EVERY) {
-            progress.at(reader.offset(), pass.counts.packets);
-        }
+    let mut packets = Packets::open(path)?;
+    while !pass.is_full()
+        && let Some(packet) = packets.next(out)?
+    {
+        pass.packet(&packet, out)?;
     }
-    progress.finish();
     Ok(())
 }

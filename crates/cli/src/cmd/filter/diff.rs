@@ -12,10 +12,9 @@ use skep::isa::classic::text::parse;
 use skep::isa::classic::{Ancillary, Insn};
 
 use super::{Args, lookup, options};
-use crate::cmd::run::feed::capture_failure;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::{Verdict, input};
+use crate::{Verdict, input, packets};
 
 /// What is compared.
 #[derive(clap::Args, Debug)]
@@ -143,7 +142,7 @@ fn print(found: &Witness, pair: [&str; 2], out: &mut Output) -> Result<(), Failu
 }
 
 fn write(found: &Witness, dlt: Dlt, to: &Path) -> Result<(), Failure> {
-    let wrong = |e: skep::capture::Error| capture_failure(&e, to);
+    let wrong = |e: skep::capture::Error| packets::failure(&e, to);
     let link_type = LinkType(dlt.linktype());
     let file = BufWriter::new(File::create(to).map_err(|e| input::at(to, &e))?);
     let mut writer = Writer::pcap(file, link_type).map_err(wrong)?;

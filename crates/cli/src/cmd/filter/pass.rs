@@ -12,10 +12,9 @@ use skep::vm::classic::{self, Filter};
 
 use super::line::Lines;
 use super::{Args, build, json};
-use crate::cmd::run::feed::capture_failure;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{Verdict, input};
+use crate::{Verdict, input, packets};
 
 /// How much is written at once.
 const BUFFER: usize = 1 << 20;
@@ -94,7 +93,7 @@ impl<'a> Pass<'a> {
     }
 
     fn write(&mut self, to: &Path, packet: &Packet<'_>) -> Result<(), Failure> {
-        let wrong = |e: skep::capture::Error| capture_failure(&e, to);
+        let wrong = |e: skep::capture::Error| packets::failure(&e, to);
         if self.writer.is_none() {
             let file = BufWriter::with_capacity(BUFFER, File::create(to).map_err(|e| input::at(to, &e))?);
             let link = packet.link_type;
@@ -117,7 +116,7 @@ impl<'a> Pass<'a> {
             None => Compiled::new(self.args, link)?,
         };
         if let (Some(writer), Some(to)) = (self.writer, &self.args.write) {
-            let mut file: BufWriter<File> = writer.finish().map_err(|e| capture_failure(&e, to))?;
+            let mut file: BufWriter<File> = writer.finish().map_err(|e| packets::failure(&e, to))?;
             file.flush().map_err(|e| input::at(to, &e))?;
         }
         let counts = self.counts;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use skep::abi::{HelperId, MapType, ProgType};
 use skep::backend::{Error, ErrorKind, Incoming, Loaded, Outcome};
-use skep::capture::{self, LinkType, Packet, Reader, Writer};
+use skep::capture::{LinkType, Packet, Writer};
 use skep::isa::Insn;
 use skep::object::{Program, Spec};
 
@@ -16,7 +16,7 @@ use super::{engine, forward};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
-use crate::progress::Progress;
+use crate::packets::Packets;
 
 /// How many packets are run together. Between, progress is told and events are taken.
 const EVERY: u64 = 256;
@@ -40,38 +40,24 @@ impl Feed<'_> {
         tally: &mut Tally<'_>,
         out: &mut Output,
     ) -> Result<(), Failure> {
-        let wrong = |e: capture::Error| capture_failure(&e, path);
         let index = loaded
             .program_index(&self.program.name)
             .ok_or_else(|| Failure::new(format!("program `{}` was not loaded", self.program.name)))?;
-        let mut reader = Reader::new(input::open(path)?).map_err(wrong)?;
-        let mut progress = Progress::new(input::len(path).filter(|_| !is_packed(&reader)));
+        let mut packets = Packets::open(path)?;
         let mut sink = Sink::new(self.out, path)?;
         let mut foreign = None;
         let mut held = Held::default();
-        loop {
-            let packet = match reader.next_packet() {
-                Ok(Some(p)) => p,
-                Ok(None) => break,
-                Err(e) if e.is_truncated() => {
-                    progress.finish();
-                    out.warn(format!("{}: {e}", input::label(path)));
-                    break;
-                }
-                Err(e) => return Err(wrong(e)),
-            };
+        while let Some(packet) = packets.next(out)? {
             if packet.link_type != LinkType::ETHERNET {
                 foreign.get_or_insert(packet.link_type);
             }
             tally.cut += u64::from(packet.is_cut());
             held.push(&packet);
             if held.is_full() {
-                progress.at(reader.offset(), tally.packets);
                 self.some(&mut held, index, loaded, tally, &mut sink)?;
             }
         }
         self.some(&mut held, index, loaded, tally, &mut sink)?;
-        progress.finish();
         tally.written = sink.finish()?;
         if let Some(link) = foreign {
             out.warn(format!("packets of link type {link} do not begin with an Ethernet header"));
@@ -201,18 +187,6 @@ impl Held {
         self.bytes.clear();
         self.rest.clear();
     }
-}
-
-fn is_packed<R: std::io::Read>(r: &Reader<R>) -> bool {
-    r.compression() != capture::Compression::None
-}
-
-pub(in crate::cmd) fn capture_failure(e: &capture::Error, path: &Path) -> Failure {
-    let text = match e.io() {
-        Some(io) => format!("{}: {}", input::label(path), crate::failure::reason(io)),
-        None => format!("{}: {e}", input::label(path)),
-    };
-    Failure::new(text).hint_opt(e.hint())
 }
 
 /// Where packets go that go on. The file appears with the first line of its header, before the first packet.

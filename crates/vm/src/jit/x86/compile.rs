@@ -368,7 +368,7 @@ impl Compiler<'_> {
         };
         let (dst, src) = (host(dst), host(src));
         self.asm.rm(MOV_MR, W::D, src, R10);
-        self.asm.constant(R11, arena.base());
+        self.asm.constant(R11, arena.base() >> 32 << 32);
         self.asm.rm(ADD_MR, W::Q, R10, R11);
         self.asm.rm(TEST_MR, W::D, R10, R10);
         let null = self.asm.skip_if(CC_E);
