@@ -165,16 +165,17 @@ fn skep_attach_hangs_programs_on_a_cgroup_while_it_runs() {
     assert_eq!(skep(&["cgroup", "show", dir.text(), "--json"]).json()["programs"], json!([]));
 }
 
-/// `congestion.o` with names of its algorithms that are this process' own, since the whole machine knows them.
-fn congestion() -> (String, [String; 2]) {
+/// `congestion.o` with names of its algorithms that are this process' own, and with these letters one test's: the whole
+/// machine knows them, and tests run side by side.
+fn congestion(letters: [char; 2]) -> (String, [String; 2]) {
     let mut bytes = std::fs::read(root().join("tests/objects/congestion.o")).expect("it is there");
-    let names = [("skep_linked", 'l'), ("skep_plain", 'p')].map(|(old, which)| {
-        let new = format!("sk{which}{:0width$}", std::process::id(), width = old.len() - 3);
+    let names = [("skep_linked", letters[0]), ("skep_plain", letters[1])].map(|(old, letter)| {
+        let new = format!("sk{letter}{:0width$}", std::process::id(), width = old.len() - 3);
         let at = bytes.windows(old.len()).position(|w| w == old.as_bytes()).expect("its name is in it");
         bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
         new
     });
-    let path = scratch("congestion.o");
+    let path = scratch(&format!("congestion-{}.o", letters[0]));
     std::fs::write(&path, bytes).expect("it can be written");
     (path.to_str().expect("a path of text").to_owned(), names)
 }
@@ -198,7 +199,7 @@ fn tables_are_registered_listed_and_unregistered() {
     if kernel().is_none() {
         return;
     }
-    let (object, [linked, plain]) = congestion();
+    let (object, [linked, plain]) = congestion(['l', 'p']);
     let said = skep(&["struct_ops", "register", &object]).fails(2);
     assert!(said.contains("`linked` is registered by a link"), "{said}");
     assert!(!knows(&linked) && !knows(&plain), "nothing is left behind");
@@ -235,7 +236,7 @@ fn a_table_goes_by_a_pinned_link() {
         return;
     }
     let Some(dir) = Dir::new(format!("/sys/fs/bpf/skep{}", std::process::id()).into()) else { return };
-    let (object, [linked, _]) = congestion();
+    let (object, [linked, _]) = congestion(['m', 'q']);
     let done = skep(&["struct_ops", "register", &object, dir.text(), "--map", "linked", "--json"]).json();
     keeps("struct_ops", &done);
     let registered = Registered(done["id"].to_string());
