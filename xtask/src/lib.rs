@@ -10,6 +10,7 @@ pub mod generate;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod oracle;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
+mod random;
 pub mod soundness;
 pub mod tidy;
 

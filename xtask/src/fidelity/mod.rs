@@ -9,7 +9,6 @@ mod grow;
 mod minimize;
 mod mutate;
 mod program;
-mod random;
 mod text;
 mod wild;
 mod world;
@@ -24,8 +23,8 @@ pub use figures::{Difference, Figures};
 pub(crate) use minimize::minimize;
 pub use program::Program;
 
+use crate::random::Random;
 use program::{CALL, WIDE};
-use random::Random;
 use world::{MAPS, Said, World};
 
 /// Most differences of one kind that are made small and kept.

@@ -3,7 +3,7 @@
 use skep_isa::Insn;
 
 use super::program::{CALL, EXIT, FUNCTION, KFUNC, MAP, MAP_VALUE, Program, SUBPROG, WIDE};
-use super::random::Random;
+use crate::random::Random;
 
 /// Changes a program in a few places.
 pub(super) fn mutate(program: &mut Program, random: &mut Random) {

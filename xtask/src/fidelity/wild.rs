@@ -5,7 +5,7 @@ use skep_abi::{AttachType, ProgType};
 use skep_isa::Insn;
 
 use super::program::{CALL, EXIT, KFUNC, Program, WIDE};
-use super::random::Random;
+use crate::random::Random;
 
 /// A program of random instructions, some of them cleaned of what would be refused at once.
 pub(super) fn wild(random: &mut Random) -> Program {

@@ -3,6 +3,8 @@
 use skep_abi::{AttachType, ProgType};
 use skep_isa::Insn;
 
+use crate::random::Random;
+
 /// A random program.
 pub(super) struct Program {
     /// Its type.
@@ -50,38 +52,14 @@ const ALU: [u8; 12] = [0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x90, 0xa
 const CONDITIONS: [u8; 11] = [0x10, 0x50, 0x20, 0x30, 0xa0, 0xb0, 0x60, 0x70, 0xc0, 0xd0, 0x40];
 const MAX_DEPTH: u32 = 4;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, n: u32) -> u32 {
-        (self.next() % u64::from(n.max(1))) as u32
-    }
-
-    fn percent(&mut self, p: u32) -> bool {
-        self.below(100) < p
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u32) as usize]
-    }
-
-    /// A constant: small, a power of two or one less, or anything.
-    fn imm(&mut self) -> i32 {
-        match self.below(6) {
-            0 | 1 => self.below(16) as i32,
-            2 => self.below(32) as i32 - 16,
-            3 => 1 << self.below(31),
-            4 => ((1_u64 << self.below(32)) - 1) as i32,
-            _ => self.next() as i32,
-        }
+/// A constant: small, a power of two or one less, or anything.
+fn constant(random: &mut Random) -> i32 {
+    match random.below(6) {
+        0 | 1 => random.below(16) as i32,
+        2 => random.below(32) as i32 - 16,
+        3 => 1 << random.below(31),
+        4 => ((1_u64 << random.below(32)) - 1) as i32,
+        _ => random.next() as i32,
     }
 }
 
@@ -117,7 +95,7 @@ impl Builder {
         self.set(6, Holds::Other);
         for reg in [0, 2, 3, 4, 5, 7, 8, 9] {
             if self.random.percent(40) {
-                let imm = self.random.imm();
+                let imm = constant(&mut self.random);
                 self.emit(0xb7, reg, 0, 0, imm);
             } else {
                 self.emit(0x79, reg, 10, -8 * (i16::from(reg) + 1), 0);
@@ -152,7 +130,7 @@ impl Builder {
         let class = if self.random.percent(60) { 0x07 } else { 0x04 };
         if self.random.percent(50) {
             let shift = matches!(op, 0x60 | 0x70 | 0xc0);
-            let imm = if shift { self.random.below(32) as i32 } else { self.random.imm() };
+            let imm = if shift { self.random.below(32) as i32 } else { constant(&mut self.random) };
             let imm = if matches!(op, 0x30 | 0x90) && imm == 0 { 3 } else { imm };
             self.emit(class | op, dst, 0, 0, imm);
         } else {
@@ -169,7 +147,7 @@ impl Builder {
         match self.random.below(10) {
             0..4 => self.emit(0x63 | size, 10, reg, off, 0),
             4..6 => {
-                let imm = self.random.imm();
+                let imm = constant(&mut self.random);
                 self.emit(0x62 | size, 10, 0, off, imm);
             }
             6..9 => {
@@ -203,7 +181,7 @@ impl Builder {
         let (op, dst, at) = (self.random.of(&CONDITIONS), self.number(), self.insns.len());
         let class = if self.random.percent(65) { 0x05 } else { 0x06 };
         if self.random.percent(60) {
-            let imm = self.random.imm();
+            let imm = constant(&mut self.random);
             self.emit(class | op, dst, 0, 0, imm);
         } else {
             let src = self.number();

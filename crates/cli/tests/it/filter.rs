@@ -88,10 +88,16 @@ fn filters_become_extended_programs() {
     assert!(asm.starts_with("    ldh [12]\n"), "{asm}");
 }
 
-/// Lines are those of an installed tcpdump, but for what it says of HTTP.
+/// Lines are those of an installed tcpdump, but for what it says of HTTP. Its lines change from version to version.
 #[test]
 fn lines_are_tcpdumps() {
     let from = "examples/traffic.pcapng";
+    let version = std::process::Command::new("tcpdump").arg("--version").output();
+    let version = version.map(|o| String::from_utf8_lossy(&[o.stdout, o.stderr].concat()).into_owned());
+    if !version.as_ref().is_ok_and(|v| v.contains("tcpdump version 4.99")) {
+        println!("skipped: no tcpdump 4.99: {version:?}");
+        return;
+    }
     let done = std::process::Command::new("tcpdump")
         .args(["-n", "-r", from])
         .env("TZ", "UTC")

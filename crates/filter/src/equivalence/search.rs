@@ -44,13 +44,17 @@ fn hints(insns: &[Insn], out: &mut Vec<Hint>) {
 struct Random(u64);
 
 impl Random {
-    /// A number below `n` (xorshift64*).
-    fn below(&mut self, n: usize) -> usize {
+    /// 48 bits (xorshift64*).
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16;
-        (high % n.max(1) as u64) as usize
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    /// A number below `n`.
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
     }
 }
 
@@ -94,7 +98,7 @@ fn change(bytes: &mut [u8], places: &[Hint], random: &mut Random) {
     let value = match random.below(8) {
         0 => hint.value.wrapping_add(1),
         1 => hint.value.wrapping_sub(1),
-        2 => random.below(1 << 32) as u32,
+        2 => random.next() as u32,
         _ => hint.value,
     };
     let at = hint.at as usize + if hint.relative { [0, 20, 24][random.below(3)] } else { 0 };

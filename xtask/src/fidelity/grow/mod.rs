@@ -10,8 +10,8 @@ use skep_abi::{AttachType, ProgType};
 use skep_isa::Insn;
 
 use super::program::{CALL, EXIT, MAP, MAP_VALUE, Program, WIDE};
-use super::random::Random;
 use super::world::{PROG_TYPES, STATIC};
+use crate::random::Random;
 
 use functions::{Function, Site};
 
