@@ -11,6 +11,7 @@ pub mod generate;
 pub mod oracle;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod random;
+#[cfg(all(target_os = "linux", not(skep_portable)))]
 pub mod soundness;
 pub mod tidy;
 
