@@ -113,12 +113,17 @@ enum Command {
         #[arg(long, value_name = "RIGHTS")]
         privilege: Option<String>,
     },
-    /// Hold the filter compiler to libpcap's test suite, kept outside of the project as JSON lines
+    /// Hold the filter compiler to libpcap's test suite, which is kept outside of the project
+    ///
+    /// Of a checkout of libpcap all its tests are taken; that needs Perl. Prints what fails, and what was left out and why.
     FilterOracle {
-        /// The file: one test an object, one a line
+        /// A checkout of libpcap, whose testprogs/TESTrun has the tests, and tests/ the captures
+        #[arg(long, value_name = "DIR", required_unless_present = "data", conflicts_with = "data")]
+        libpcap: Option<std::path::PathBuf>,
+        /// A file of tests as JSON lines, without captures
         #[arg(long, value_name = "FILE")]
-        data: std::path::PathBuf,
-        /// A folder with the hosts, networks and ethers that the suite wants
+        data: Option<std::path::PathBuf>,
+        /// A folder with the hosts, networks and ethers that the tests of a file want
         #[arg(long, value_name = "DIR")]
         names: Option<std::path::PathBuf>,
     },
@@ -209,7 +214,9 @@ fn main() -> ExitCode {
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Diff { programs, seed, engine } => differ(programs, seed, engine),
         Command::Examples { check } => examples(&root, check),
-        Command::FilterOracle { data, names } => filter_oracle(&data, names.as_deref()),
+        Command::FilterOracle { libpcap, data, names } => {
+            filter_oracle(&xtask::filter_oracle::Source { libpcap, data, names })
+        }
         Command::FilterDiff { filters, packets, seed } => Ok(filter_diff(seed..seed + filters, packets)),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Fidelity { file: Some(file), .. } => std::fs::read_to_string(file)
@@ -296,8 +303,8 @@ fn oracle(options: xtask::oracle::Options) -> Done {
     Ok(report.agrees())
 }
 
-fn filter_oracle(data: &std::path::Path, names: Option<&std::path::Path>) -> Done {
-    let tally = xtask::filter_oracle::run(data, names)?;
+fn filter_oracle(source: &xtask::filter_oracle::Source) -> Done {
+    let tally = xtask::filter_oracle::run(source)?;
     print!("{tally}");
     Ok(tally.passed())
 }

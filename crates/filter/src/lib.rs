@@ -60,7 +60,7 @@ pub struct Options {
     pub dlt: Dlt,
     /// What the filter returns for a packet it takes: how many bytes of it are wanted. Not 0.
     pub snaplen: u32,
-    /// The netmask of the local network, in host order, which `ip broadcast` needs.
+    /// The netmask of the local network, in host order, which `ip broadcast` needs. One of 32 bits is none, as in libpcap.
     pub netmask: Option<u32>,
     /// Whose code is made.
     pub code: Code,

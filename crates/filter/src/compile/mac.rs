@@ -88,7 +88,7 @@ impl Compiler<'_> {
                 _ => self.mac48_host(&[0xff; 6], Dir::Dst, "broadcast"),
             },
             Proto::Ip => {
-                let Some(netmask) = self.options.netmask else {
+                let Some(netmask) = self.options.netmask.filter(|&mask| mask != u32::MAX) else {
                     return Err("netmask not known, so 'ip broadcast' not supported".into());
                 };
                 let a = self.linktype(ETHERTYPE_IP)?;

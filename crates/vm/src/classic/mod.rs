@@ -18,9 +18,11 @@
 mod convert;
 mod emit;
 mod facts;
+mod loops;
 mod packet;
 mod run;
 
 pub use convert::{ConvertError, Form, Verdict, to_ebpf};
+pub use loops::LoopingFilter;
 pub use packet::{Device, Facts, Packet, VlanTag};
 pub use run::Filter;

@@ -185,7 +185,7 @@ fn run(cells: &[Cell], packet: &Packet<'_>) -> Option<u32> {
 }
 
 /// A load whose offset may be negative: from the network or the link-layer header, then.
-fn load_any(packet: &Packet<'_>, offset: u32, size: Size) -> Option<u32> {
+pub(super) fn load_any(packet: &Packet<'_>, offset: u32, size: Size) -> Option<u32> {
     let offset = match offset {
         0..0x8000_0000 => offset.cast_signed(),
         NET_OFF.. => packet.facts.network.checked_add_unsigned(offset - NET_OFF)?,
