@@ -67,13 +67,16 @@ impl Output {
     /// How diagnostics are drawn on stdout: as wide as the terminal, where it is one.
     pub(crate) fn drawing(&self) -> Drawing {
         let plain = Drawing { color: self.color, ..Drawing::default() };
-        if !self.terminal {
-            return plain;
+        match self.columns() {
+            Some(width) => Drawing { width, wrap: true, ..plain },
+            None => plain,
         }
-        match ratatui::crossterm::terminal::size() {
-            Ok((columns @ 1.., _)) => Drawing { width: columns.into(), wrap: true, ..plain },
-            _ => plain,
-        }
+    }
+
+    /// How many columns stdout has, where it is a terminal.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        let size = self.terminal.then(ratatui::crossterm::terminal::size)?;
+        size.ok().map(|(columns, _)| columns.into()).filter(|&columns| columns > 0)
     }
 
     /// Text in a style, for stdout.

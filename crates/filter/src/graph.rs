@@ -29,11 +29,13 @@ impl Node {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) stmts: Vec<Stmt>,
     pub(crate) root: usize,
+    /// Each node's number in what it was made from.
+    pub(crate) ids: Vec<BlockId>,
 }
 
 impl Graph {
@@ -68,7 +70,7 @@ impl Graph {
                 }
             })
             .collect();
-        Graph { nodes, stmts: ir.stmts, root: 0 }
+        Graph { nodes, stmts: ir.stmts, root: 0, ids: order }
     }
 
     /// The reachable blocks, each after its successors; `true_first` says which side is walked first.
@@ -100,6 +102,11 @@ impl Graph {
 
     /// The instructions, laid out from the end, false sides last.
     pub(crate) fn emit(&mut self) -> Result<Vec<Insn>, String> {
+        self.emit_placed().map(|(insns, _)| insns)
+    }
+
+    /// The same, with where each node's instructions begin.
+    pub(crate) fn emit_placed(&mut self) -> Result<(Vec<Insn>, Vec<usize>), String> {
         let order = self.postorder(false);
         let total = self.mark_long(&order);
         let mut out = vec![Insn { code: 0, jt: 0, jf: 0, k: 0 }; total];
@@ -133,7 +140,7 @@ impl Graph {
                 *(if is_true { &mut out[end].jt } else { &mut out[end].jf }) = near;
             }
         }
-        Ok(out)
+        Ok((out, offset))
     }
 
     /// Finds the jumps that are too far for eight bits, and how long all code is. Code is laid out from its end, so how

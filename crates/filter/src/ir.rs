@@ -4,6 +4,8 @@
 //! the blocks' own `jt` and `jf` (the one that is not yet decided is the true exit where `sense` is false), as in
 //! McCanne's compiler; `and`, `or` and `not` join two such chains without a copy.
 
+use std::ops::Range;
+
 use crate::code;
 
 pub(crate) type BlockId = usize;
@@ -39,13 +41,57 @@ pub(crate) struct Block {
     pub(crate) meaning: Meaning,
 }
 
+/// What was made for a part of the expression.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    stmts: Range<StmtId>,
+    blocks: Range<BlockId>,
+    /// Bytes of the expression.
+    pub(crate) span: Range<usize>,
+}
+
+/// Which part of the expression made what. Parts inside of others come before them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks(Vec<Mark>);
+
+impl Marks {
+    /// The innermost part that made a block, by its number in [`parts`](Self::parts).
+    pub(crate) fn of_block(&self, id: BlockId) -> Option<usize> {
+        self.0.iter().position(|m| m.blocks.contains(&id))
+    }
+
+    /// The innermost part that made a statement.
+    pub(crate) fn of_stmt(&self, id: StmtId) -> Option<usize> {
+        self.0.iter().position(|m| m.stmts.contains(&id))
+    }
+
+    /// All parts.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Range<usize>> {
+        self.0.iter().map(|m| m.span.clone())
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Ir {
     pub(crate) blocks: Vec<Block>,
     pub(crate) stmts: Vec<Stmt>,
+    pub(crate) marks: Marks,
 }
 
 impl Ir {
+    /// Where a part of the expression begins to make code.
+    pub(crate) fn begin(&self) -> (StmtId, BlockId) {
+        (self.stmts.len(), self.blocks.len())
+    }
+
+    /// What was made since then is for this part of the expression, as far as it is for no part inside of that.
+    pub(crate) fn mark(&mut self, begin: (StmtId, BlockId), span: Range<usize>) {
+        let (stmts, blocks) = (begin.0..self.stmts.len(), begin.1..self.blocks.len());
+        if !blocks.is_empty() {
+            self.marks.0.push(Mark { stmts, blocks, span });
+        }
+    }
+
     pub(crate) fn stmt(&mut self, code: u16, k: u32) -> StmtId {
         self.stmts.push(Stmt { code, k, jt: None, jf: None });
         self.stmts.len() - 1

@@ -17,6 +17,7 @@ mod decide;
 mod dlt;
 pub mod equivalence;
 mod error;
+pub mod explain;
 mod graph;
 mod ir;
 mod lex;
@@ -110,16 +111,36 @@ pub fn compile_within(
     names: &dyn Names,
     longest: usize,
 ) -> Result<Vec<Insn>, Error> {
+    let Some(built) = built(expression, options, names)? else {
+        return Ok(vec![Insn { code: RETURN, jt: 0, jf: 0, k: options.snaplen }]);
+    };
+    coded(built, options, longest).map_err(|message| Error::new(message, 0..expression.len()))
+}
+
+/// A filter as it is written, before anything about it is made better.
+pub(crate) struct Built {
+    graph: graph::Graph,
+    marks: ir::Marks,
+    no_optimize: bool,
+}
+
+/// The filter of an expression; none of an empty one.
+fn built(expression: &str, options: &Options, names: &dyn Names) -> Result<Option<Built>, Error> {
     let whole = |message: String| Error::new(message, 0..expression.len());
     if options.snaplen == 0 {
         return Err(whole("snaplen of 0 rejects all packets".to_string()));
     }
     let mut compiler = compile::Compiler::new(options, names).map_err(|e| whole(e.0))?;
-    let Some(last) = parse::Parser::new(&mut compiler, expression).program()? else {
-        return Ok(vec![Insn { code: code::RET | code::K, jt: 0, jf: 0, k: options.snaplen }]);
-    };
+    let Some(last) = parse::Parser::new(&mut compiler, expression).program()? else { return Ok(None) };
     let root = compiler.finish(last).map_err(|e| whole(e.0))?;
-    let mut graph = graph::Graph::new(compiler.ir, root);
+    let marks = std::mem::take(&mut compiler.ir.marks);
+    let no_optimize = compiler.no_optimize;
+    Ok(Some(Built { graph: graph::Graph::new(compiler.ir, root), marks, no_optimize }))
+}
+
+/// Its code.
+fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, String> {
+    let Built { mut graph, no_optimize, .. } = built;
     let best = match options.code {
         Code::Best => decide::decide(&graph, longest).ok(),
         Code::Plain | Code::Libpcap => None,
@@ -128,14 +149,14 @@ pub fn compile_within(
         // The optimiser takes its time on a large graph, and never makes a search of it.
         Some(best) if graph.nodes.len() > SMALL => best,
         best => {
-            let plain = options.code == Code::Plain || compiler.no_optimize;
-            let theirs = libpcap(&mut graph, !plain).map_err(whole)?;
+            let plain = options.code == Code::Plain || no_optimize;
+            let theirs = libpcap(&mut graph, !plain)?;
             best.filter(|b| b.len() <= theirs.len()).unwrap_or(theirs)
         }
     };
     let rejects = matches!(insns[..], [Insn { code: RETURN, k: 0, .. }]);
-    if rejects && options.code != Code::Plain && !compiler.no_optimize {
-        return Err(whole("expression rejects all packets".to_string()));
+    if rejects && options.code != Code::Plain && !no_optimize {
+        return Err("expression rejects all packets".to_string());
     }
     Ok(insns)
 }

@@ -2,6 +2,7 @@
 
 mod capture;
 mod diff;
+mod explain;
 mod line;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod live;
@@ -31,6 +32,7 @@ Examples:
   skep filter 'tcp port 443' -d                   its code, as tcpdump -d prints it
   skep filter 'ip6 and udp' -ddd -O --dlt RAW     as numbers, not optimised
   skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
+  skep filter 'tcp port 80 or arp' --explain      each instruction in words, with what it is for
   skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
@@ -95,6 +97,10 @@ pub(crate) struct Args {
     /// xdp passes what matches and drops the rest, tc likewise; a socket filter keeps what matches.
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["dump", "packets", "xt_bpf", "asm"])]
     ebpf: Option<Place>,
+
+    /// Say what each instruction does, and which part of the expression it serves
+    #[arg(long, conflicts_with_all = ["dump", "packets", "xt_bpf", "asm", "ebpf"])]
+    explain: bool,
 
     /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin); repeatable
     #[arg(short, long, value_name = "FILE", conflicts_with = "dump", group = "packets")]
@@ -169,6 +175,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     }
     if let Some(pair) = args.diff.pair() {
         return diff::run(args, pair, out);
+    }
+    if args.explain {
+        return explain::run(args, out);
     }
     let dlt = dlt(args)?;
     let insns = build(args, dlt, None, false)?;

@@ -69,6 +69,25 @@ fn two_filters_are_the_same_or_a_packet_shows_that_they_are_not() {
     }
 }
 
+#[test]
+fn each_instruction_is_explained() {
+    let text = skep(&["filter", "udp port 53 or arp", "--explain", "--compat", "libpcap"]).ok();
+    let first = text.lines().next().expect("a line");
+    assert!(
+        first.starts_with("(000) ldh      [12]  ") && first.contains("  load the Ethernet type  "),
+        "{first}"
+    );
+    assert!(first.ends_with("  udp port 53 | arp"), "{first}");
+    assert!(text.lines().any(|l| l.contains("is it ARP?") && l.ends_with("  arp")), "{text}");
+    assert!(text.contains("accept 262144 bytes\n") && text.contains("reject\n"), "{text}");
+    let json = skep(&["filter", "udp port 53 or arp", "--explain", "--json", "-O"]).json();
+    let insns = json["insns"].as_array().expect("instructions");
+    assert_eq!(insns[0]["words"], "load the Ethernet type");
+    assert_eq!(insns[0]["parts"][0]["text"], "udp port 53");
+    skep(&["filter", "ip and", "--explain"]).fails(2);
+    skep(&["filter", "ip", "--explain", "-dd"]).fails(2);
+}
+
 /// The extended program is accepted, and does to packets what the filter does.
 #[test]
 fn filters_become_extended_programs() {

@@ -62,6 +62,7 @@ fn the_other_commands() {
     let differs = skep(&["filter", "--json", "--diff", "tcp", "udp"]);
     assert_eq!(differs.code, 1);
     keeps("filter-diff", &serde_json::from_str(&differs.stdout).expect("JSON also where they differ"));
+    keeps("filter-explain", &skep(&["filter", "--json", "--explain", "tcp port 80 or arp"]).json());
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }

@@ -15,7 +15,7 @@
 mod diagram;
 mod emit;
 pub(crate) mod expr;
-mod steps;
+pub(crate) mod steps;
 
 use skep_isa::classic::Insn;
 

@@ -18,7 +18,7 @@ pub(super) const REJECT: StepId = 0;
 pub(super) const ACCEPT: StepId = 1;
 
 /// Ranges of values, sorted, apart from each other, both ends included.
-pub(super) type Set = Rc<[(u32, u32)]>;
+pub(crate) type Set = Rc<[(u32, u32)]>;
 
 /// A set, by its index.
 pub(super) type SetId = u32;
@@ -98,13 +98,13 @@ impl Steps {
 }
 
 /// Whether a set has a value.
-pub(super) fn has(set: &[(u32, u32)], value: u32) -> bool {
+pub(crate) fn has(set: &[(u32, u32)], value: u32) -> bool {
     let at = set.partition_point(|r| r.1 < value);
     set.get(at).is_some_and(|r| r.0 <= value)
 }
 
 /// What a set has not.
-pub(super) fn complement(set: &[(u32, u32)]) -> Set {
+pub(crate) fn complement(set: &[(u32, u32)]) -> Set {
     let mut out = Vec::with_capacity(set.len() + 1);
     let mut from = Some(0);
     for &(low, high) in set {
@@ -129,10 +129,10 @@ pub(super) struct Symbols {
 }
 
 /// A register or memory word.
-const A: usize = 0;
-const X: usize = 1;
-const MEM: usize = 2;
-const PLACES: usize = MEM + skep_isa::classic::MEM_WORDS;
+pub(crate) const A: usize = 0;
+pub(crate) const X: usize = 1;
+pub(crate) const MEM: usize = 2;
+pub(crate) const PLACES: usize = MEM + skep_isa::classic::MEM_WORDS;
 
 /// Runs a graph on symbols.
 pub(super) fn symbols(graph: &Graph) -> Result<Symbols, GiveUp> {
@@ -198,7 +198,7 @@ pub(crate) fn effects(op: Op) -> (u32, u32) {
 }
 
 /// What the places hold.
-type State = [ExprId; PLACES];
+pub(crate) type State = [ExprId; PLACES];
 
 struct Run<'g> {
     graph: &'g Graph,
@@ -228,7 +228,7 @@ impl Run<'_> {
             let mut state = entry;
             for &id in &node.stmts {
                 let stmt = &self.graph.stmts[id];
-                self.apply(op(stmt.code, stmt.k)?, &mut state)?;
+                apply(&mut self.out.exprs, op(stmt.code, stmt.k)?, &mut state)?;
             }
             let made = match op(node.code, node.k)? {
                 Op::RetK { k: 0 } => Some(REJECT),
@@ -281,43 +281,6 @@ impl Run<'_> {
         std::array::from_fn(|place| if live & 1 << place == 0 { self.zero } else { state[place] })
     }
 
-    fn apply(&mut self, op: Op, state: &mut State) -> Result<(), GiveUp> {
-        let exprs = &mut self.out.exprs;
-        let word = |k: u32| MEM + k as usize % skep_isa::classic::MEM_WORDS;
-        match op {
-            Op::LoadAbs { size, k } => state[A] = exprs.make(Expr::Load(size, k)),
-            Op::LoadInd { size, k } => {
-                state[A] = match exprs.get(state[X]) {
-                    Expr::Const(x) => exprs.make(Expr::Load(size, x.checked_add(k).ok_or(Bail::Unknown)?)),
-                    _ => exprs.make(Expr::Ind(size, k, state[X])),
-                };
-            }
-            Op::LoadImm { k } => state[A] = exprs.make(Expr::Const(k)),
-            Op::LoadxImm { k } => state[X] = exprs.make(Expr::Const(k)),
-            Op::LoadMem { k } => state[A] = state[word(k)],
-            Op::LoadxMem { k } => state[X] = state[word(k)],
-            Op::LoadLen => state[A] = exprs.make(Expr::Len),
-            Op::LoadxLen => state[X] = exprs.make(Expr::Len),
-            Op::LoadxMsh { k } => state[X] = exprs.make(Expr::Msh(k)),
-            Op::Store { k } => state[word(k)] = state[A],
-            Op::Storex { k } => state[word(k)] = state[X],
-            Op::Alu { op, src } => {
-                let b = match src {
-                    Source::K(k) => exprs.make(Expr::Const(k)),
-                    Source::X => state[X],
-                };
-                state[A] = exprs.make(Expr::Alu(op, state[A], b));
-            }
-            Op::Neg => state[A] = exprs.make(Expr::Neg(state[A])),
-            Op::Tax => state[X] = state[A],
-            Op::Txa => state[A] = state[X],
-            Op::Jump { .. } | Op::Branch { .. } | Op::RetK { .. } | Op::RetA => {
-                return Err(Bail::Unknown.into());
-            }
-        }
-        Ok(())
-    }
-
     fn branch(
         &mut self,
         cond: Cond,
@@ -327,25 +290,7 @@ impl Run<'_> {
         no: StepId,
     ) -> Result<StepId, GiveUp> {
         let exprs = &mut self.out.exprs;
-        let k = match src {
-            Source::K(k) => Some(k),
-            Source::X => match exprs.get(state[X]) {
-                Expr::Const(k) => Some(k),
-                _ => None,
-            },
-        };
-        let (field, range) = match (cond, k) {
-            (Cond::Eq, Some(k)) => (state[A], Some((k, k))),
-            (Cond::Gt, Some(k)) => (state[A], k.checked_add(1).map(|from| (from, u32::MAX))),
-            (Cond::Ge, Some(k)) => (state[A], Some((k, u32::MAX))),
-            (Cond::Set, Some(k)) => {
-                let mask = exprs.make(Expr::Const(k));
-                (exprs.make(Expr::Alu(AluOp::And, state[A], mask)), Some((1, u32::MAX)))
-            }
-            (Cond::Eq, None) => (exprs.make(Expr::Alu(AluOp::Sub, state[A], state[X])), Some((0, 0))),
-            _ => return Err(Bail::Unknown.into()),
-        };
-        let (field, range) = widened(exprs, field, range);
+        let (field, range) = comparison(exprs, cond, src, (state[A], state[X]))?;
         if let Expr::Const(value) = exprs.get(field) {
             return Ok(if range.is_some_and(|r| (r.0..=r.1).contains(&value)) { yes } else { no });
         }
@@ -354,6 +299,71 @@ impl Run<'_> {
         let set = self.out.steps.set_id(range.as_slice());
         Ok(self.out.steps.make(Step { field, set, yes, no }))
     }
+}
+
+/// Does what a statement does to the places.
+pub(crate) fn apply(exprs: &mut Exprs, op: Op, state: &mut State) -> Result<(), GiveUp> {
+    let word = |k: u32| MEM + k as usize % skep_isa::classic::MEM_WORDS;
+    match op {
+        Op::LoadAbs { size, k } => state[A] = exprs.make(Expr::Load(size, k)),
+        Op::LoadInd { size, k } => {
+            state[A] = match exprs.get(state[X]) {
+                Expr::Const(x) => exprs.make(Expr::Load(size, x.checked_add(k).ok_or(Bail::Unknown)?)),
+                _ => exprs.make(Expr::Ind(size, k, state[X])),
+            };
+        }
+        Op::LoadImm { k } => state[A] = exprs.make(Expr::Const(k)),
+        Op::LoadxImm { k } => state[X] = exprs.make(Expr::Const(k)),
+        Op::LoadMem { k } => state[A] = state[word(k)],
+        Op::LoadxMem { k } => state[X] = state[word(k)],
+        Op::LoadLen => state[A] = exprs.make(Expr::Len),
+        Op::LoadxLen => state[X] = exprs.make(Expr::Len),
+        Op::LoadxMsh { k } => state[X] = exprs.make(Expr::Msh(k)),
+        Op::Store { k } => state[word(k)] = state[A],
+        Op::Storex { k } => state[word(k)] = state[X],
+        Op::Alu { op, src } => {
+            let b = match src {
+                Source::K(k) => exprs.make(Expr::Const(k)),
+                Source::X => state[X],
+            };
+            state[A] = exprs.make(Expr::Alu(op, state[A], b));
+        }
+        Op::Neg => state[A] = exprs.make(Expr::Neg(state[A])),
+        Op::Tax => state[X] = state[A],
+        Op::Txa => state[A] = state[X],
+        Op::Jump { .. } | Op::Branch { .. } | Op::RetK { .. } | Op::RetA => {
+            return Err(Bail::Unknown.into());
+        }
+    }
+    Ok(())
+}
+
+/// A branch as a question: which value, and the range that it has to be in; no range can't be met.
+pub(crate) fn comparison(
+    exprs: &mut Exprs,
+    cond: Cond,
+    src: Source,
+    (a, x): (ExprId, ExprId),
+) -> Result<(ExprId, Option<(u32, u32)>), GiveUp> {
+    let k = match src {
+        Source::K(k) => Some(k),
+        Source::X => match exprs.get(x) {
+            Expr::Const(k) => Some(k),
+            _ => None,
+        },
+    };
+    let (field, range) = match (cond, k) {
+        (Cond::Eq, Some(k)) => (a, Some((k, k))),
+        (Cond::Gt, Some(k)) => (a, k.checked_add(1).map(|from| (from, u32::MAX))),
+        (Cond::Ge, Some(k)) => (a, Some((k, u32::MAX))),
+        (Cond::Set, Some(k)) => {
+            let mask = exprs.make(Expr::Const(k));
+            (exprs.make(Expr::Alu(AluOp::And, a, mask)), Some((1, u32::MAX)))
+        }
+        (Cond::Eq, None) => (exprs.make(Expr::Alu(AluOp::Sub, a, x)), Some((0, 0))),
+        _ => return Err(Bail::Unknown.into()),
+    };
+    Ok(widened(exprs, field, range))
 }
 
 /// A range of a value whose low bits are masked away is a range of the value itself.

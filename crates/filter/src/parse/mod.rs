@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::code::{ADD, AND, DIV, JEQ, JGE, JGT, LSH, MOD, MUL, OR, RSH, SUB, XOR};
 use crate::compile::{Arith, Compiler, Res};
 use crate::error::{Error, Fail};
-use crate::ir::BlockId;
+use crate::ir::{BlockId, StmtId};
 use crate::lex::{Tok, Token, Word, tokens};
 use crate::qual::Qual;
 
@@ -36,6 +36,9 @@ enum Unit {
     Num(u32),
     Arith(Arith),
 }
+
+/// Where a part of the expression begins: in its tokens, and in what the compiler has made.
+type Begin = (usize, (StmtId, BlockId));
 
 /// What the place allows besides terms.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,15 +176,35 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     /// Terms and values joined by `and` and `or`. `qual` is what the place inherits.
     fn expr(&mut self, qual: Qual) -> Res<Test> {
-        let first = self.unit(Values::No, qual)?;
-        let first = self.finish_unit(first, Values::No, qual)?;
+        let first = self.operand(Values::No, qual)?;
         self.more(first)
+    }
+
+    /// An operand of `and`, `or` and `not`, marked as a part of the expression.
+    fn operand(&mut self, values: Values, qual: Qual) -> Res<Test> {
+        let begin = self.begin();
+        let unit = self.unit(values, qual)?;
+        let test = self.finish_unit(unit, values, qual)?;
+        self.mark(begin);
+        Ok(test)
+    }
+
+    /// Begins a part of the expression with the token at hand.
+    fn begin(&self) -> Begin {
+        (self.at, self.compiler.ir.begin())
+    }
+
+    /// Ends a part of the expression before the token at hand.
+    fn mark(&mut self, (first, begin): Begin) {
+        let first = first.min(self.tokens.len() - 1);
+        let last = self.at.saturating_sub(1).clamp(first, self.tokens.len() - 1);
+        let span = self.tokens[first].span.start..self.tokens[last].span.end;
+        self.compiler.ir.mark(begin, span);
     }
 
     fn more(&mut self, mut left: Test) -> Res<Test> {
         while let Some(and) = self.joiner() {
-            let unit = self.unit(Values::Any, left.qual)?;
-            let right = self.finish_unit(unit, Values::Any, left.qual)?;
+            let right = self.operand(Values::Any, left.qual)?;
             left = self.join(and, left, right);
         }
         Ok(left)
@@ -253,6 +276,7 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn negation(&mut self, values: Values, qual: Qual) -> Res<Unit> {
         self.at += 1;
         let values = if values == Values::No { Values::No } else { Values::Any };
+        let begin = self.begin();
         let unit = self.unit(values, qual)?;
         let is_value = match &unit {
             Unit::Value(_) => true,
@@ -260,6 +284,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => false,
         };
         let test = self.finish_unit(unit, values, qual)?;
+        self.mark(begin);
         self.compiler.ir.not(test.block);
         Ok(if is_value { Unit::Value(test) } else { Unit::Term(test) })
     }
@@ -268,7 +293,11 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.at += 1;
         // A parenthesis right behind a parenthesis holds no list of values.
         let inner = if values == Values::Any { Values::Bare } else { Values::No };
+        let begin = self.begin();
         let first = self.unit(inner, qual)?;
+        if let Unit::Value(_) | Unit::Term(_) = first {
+            self.mark(begin);
+        }
         match first {
             Unit::Num(n) if *self.peek() == Tok::Punct(b')') => {
                 self.at += 1;
@@ -276,26 +305,28 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             Unit::Num(n) if arith_op(self.peek()).is_some() || relation(self.peek()).is_some() => {
                 let left = self.compiler.arith_num(n)?;
-                self.parenthesised_arith(left, qual)
+                self.parenthesised_arith(left, qual, begin)
             }
             Unit::Num(n) if inner == Values::Bare => {
                 let block = self.compiler.value_number(None, n, qual)?;
+                self.mark(begin);
                 self.values_rest(Test { block, qual }).map(Unit::Value)
             }
             Unit::Num(_) => self.unexpected(),
             Unit::Value(test) => self.values_rest(test).map(Unit::Value),
-            Unit::Arith(left) => self.parenthesised_arith(left, qual),
+            Unit::Arith(left) => self.parenthesised_arith(left, qual, begin),
             Unit::Term(test) => self.expr_rest(test, qual),
         }
     }
 
     /// Arithmetic behind a parenthesis: it may end with it, or be the left of a relation in it.
-    fn parenthesised_arith(&mut self, left: Arith, qual: Qual) -> Res<Unit> {
+    fn parenthesised_arith(&mut self, left: Arith, qual: Qual, begin: Begin) -> Res<Unit> {
         let left = self.arith_rest(left, None)?;
         if self.eat(&Tok::Punct(b')')) {
             return Ok(Unit::Arith(left));
         }
         let test = self.relation(left)?;
+        self.mark(begin);
         self.expr_rest(test, qual)
     }
 
@@ -309,7 +340,9 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// The rest of a list of values in parentheses.
     fn values_rest(&mut self, mut left: Test) -> Res<Test> {
         while let Some(and) = self.joiner() {
+            let begin = self.begin();
             let right = self.id(left.qual)?;
+            self.mark(begin);
             left = self.join(and, left, right);
         }
         self.close()?;
@@ -337,12 +370,16 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn ids(&mut self, qual: Qual) -> Res<Test> {
         self.at += 1;
+        let begin = self.begin();
         let first = if *self.peek() == Tok::Punct(b'(') {
             let n = self.parenthesised_number()?;
             Test { block: self.compiler.value_number(None, n, qual)?, qual }
         } else {
             self.id(qual)?
         };
+        if let Tok::Word(Word::And | Word::Or) = self.peek() {
+            self.mark(begin);
+        }
         self.values_rest(first)
     }
 
