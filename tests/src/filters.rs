@@ -5,7 +5,11 @@
 //! Random expressions, and packets made for them: bytes that a filter compares with something are set to that, or to its
 //! neighbours, so that both ways of a comparison are taken.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use skep::filter::{Code, Database, Dlt, Options, compile};
+use skep::isa::classic::text::parse;
 use skep::isa::classic::{Insn, Op, Size, Source};
 use skep::vm::classic::{Filter, Packet};
 
@@ -34,6 +38,33 @@ impl Random {
     }
 }
 
+/// Where libpcap's code comes from.
+#[derive(Debug)]
+pub enum Library {
+    /// Made here, the same instructions.
+    Ours,
+    /// Printed by this tcpdump.
+    Tcpdump(PathBuf),
+}
+
+impl Library {
+    /// The code of an expression; None if it is refused.
+    fn code(&self, expression: &str, options: &Options, names: &Database, code: Code) -> Option<Vec<Insn>> {
+        match self {
+            Self::Ours => compile(expression, &Options { code, ..options.clone() }, names).ok(),
+            Self::Tcpdump(path) => tcpdump(path, expression, options, code),
+        }
+    }
+}
+
+fn tcpdump(path: &Path, expression: &str, options: &Options, code: Code) -> Option<Vec<Insn>> {
+    let mut command = Command::new(path);
+    command.args(["-ddd", "-y", options.dlt.name()?, "-s", &options.snaplen.to_string()]);
+    command.args((code == Code::Plain).then_some("-O"));
+    let done = command.arg("--").arg(expression).output().ok().filter(|o| o.status.success())?;
+    parse(std::str::from_utf8(&done.stdout).ok()?).ok()
+}
+
 /// How two codes of one filter differ.
 #[derive(Debug)]
 pub struct Difference {
@@ -60,25 +91,24 @@ pub enum Outcome {
     Differs(Box<Difference>),
 }
 
-/// Compares the two codes of an expression on so many packets.
+/// Compares skep's own code of an expression with the library's on so many packets.
 pub fn compare(
     expression: &str,
     options: &Options,
-    names: &Database,
+    library: &Library,
     packets: u64,
     random: &mut Random,
 ) -> Outcome {
-    let make = |code| compile(expression, &Options { code, ..options.clone() }, names);
-    let Ok(plain) = make(Code::Plain) else { return Outcome::Refused };
+    let names = Database::new();
+    let Some(plain) = library.code(expression, options, &names, Code::Plain) else { return Outcome::Refused };
     let Ok(reference) = Filter::new(&plain) else { return Outcome::Refused };
-    let filter = |code| match make(code) {
-        Ok(insns) => Ok(Some(Filter::new(&insns).unwrap_or_else(|e| panic!("`{expression}`: {e}")))),
-        // A filter that is refused because it takes nothing, takes nothing.
-        Err(e) if e.message() == "expression rejects all packets" => Ok(None),
-        Err(e) => Err(e),
-    };
-    let (Ok(libpcap), Ok(best)) = (filter(Code::Libpcap), filter(Code::Best)) else {
-        return Outcome::Refused;
+    let ready = |insns: Vec<Insn>| Filter::new(&insns).unwrap_or_else(|e| panic!("`{expression}`: {e}"));
+    // Where it is refused although its plain code is made, it takes nothing.
+    let libpcap = library.code(expression, options, &names, Code::Libpcap).map(ready);
+    let best = match compile(expression, &Options { code: Code::Best, ..options.clone() }, &names) {
+        Ok(insns) => Some(ready(insns)),
+        Err(e) if e.message() == "expression rejects all packets" => None,
+        Err(_) => return Outcome::Refused,
     };
     let hints = hints(&plain);
     let mut taken = 0;

@@ -1,8 +1,7 @@
 //! Random filters: skep's own code takes the packets that libpcap's takes. More of them:
 //! `cargo xtask filter-diff --filters N --packets M --seed S`.
 
-use skep::filter::Database;
-use skep_tests::filters::{Outcome, Random, compare, expression, options};
+use skep_tests::filters::{Library, Outcome, Random, compare, expression, options};
 
 /// Each takes its milliseconds in a build without optimisation: libpcap's optimiser is not quick.
 const FILTERS: u64 = 400;
@@ -13,7 +12,7 @@ fn better_code_takes_the_same_packets() {
     for seed in 0..FILTERS {
         let mut random = Random::new(seed);
         let (text, options) = (expression(&mut random), options(&mut random));
-        match compare(&text, &options, &Database::new(), 100, &mut random) {
+        match compare(&text, &options, &Library::Ours, 100, &mut random) {
             Outcome::Same(all, some) => {
                 pairs += all;
                 taken += some;

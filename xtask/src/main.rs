@@ -138,6 +138,9 @@ enum Command {
         /// The seed of the first; the next ones follow
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Take libpcap's code from this tcpdump, twice a filter, rather than make it
+        #[arg(long, value_name = "FILE")]
+        tcpdump: Option<std::path::PathBuf>,
     },
 }
 
@@ -217,7 +220,10 @@ fn main() -> ExitCode {
         Command::FilterOracle { libpcap, data, names } => {
             filter_oracle(&xtask::filter_oracle::Source { libpcap, data, names })
         }
-        Command::FilterDiff { filters, packets, seed } => Ok(filter_diff(seed..seed + filters, packets)),
+        Command::FilterDiff { filters, packets, seed, tcpdump } => {
+            let library = tcpdump.map_or(filters::Library::Ours, filters::Library::Tcpdump);
+            Ok(filter_diff(seed..seed + filters, packets, &library))
+        }
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Fidelity { file: Some(file), .. } => std::fs::read_to_string(file)
             .map_err(Into::into)
@@ -321,12 +327,12 @@ fn fidelity(programs: u64, seed: u64, show: bool) -> Done {
 }
 
 /// Prints the first differences and the count; whether there was none.
-fn filter_diff(seeds: std::ops::Range<u64>, packets: u64) -> bool {
+fn filter_diff(seeds: std::ops::Range<u64>, packets: u64, library: &filters::Library) -> bool {
     let (mut pairs, mut taken, mut refused, mut differ) = (0, 0, 0, 0);
     for seed in seeds {
         let mut random = filters::Random::new(seed);
         let (text, options) = (filters::expression(&mut random), filters::options(&mut random));
-        match filters::compare(&text, &options, &skep_filter::Database::new(), packets, &mut random) {
+        match filters::compare(&text, &options, library, packets, &mut random) {
             filters::Outcome::Same(all, some) => {
                 pairs += all;
                 taken += some;
