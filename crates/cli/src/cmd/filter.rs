@@ -2,6 +2,7 @@
 
 mod capture;
 mod diff;
+mod drawing;
 mod explain;
 mod line;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
@@ -33,6 +34,7 @@ Examples:
   skep filter 'ip6 and udp' -ddd -O --dlt RAW     as numbers, not optimised
   skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
   skep filter 'tcp port 80 or arp' --explain      each instruction in words, with what it is for
+  skep filter 'tcp port 80 or arp' --cfg web.svg  a picture of it
   skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
@@ -101,6 +103,10 @@ pub(crate) struct Args {
     /// Say what each instruction does, and which part of the expression it serves
     #[arg(long, conflicts_with_all = ["dump", "packets", "xt_bpf", "asm", "ebpf"])]
     explain: bool,
+
+    /// Draw its graph there, as SVG, or for Graphviz if the name ends in .dot (`-` is stdout)
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["dump", "packets", "xt_bpf", "asm", "ebpf"])]
+    cfg: Option<PathBuf>,
 
     /// Run it over this capture: pcap or pcapng, perhaps compressed (`-` is stdin); repeatable
     #[arg(short, long, value_name = "FILE", conflicts_with = "dump", group = "packets")]
@@ -176,8 +182,14 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     if let Some(pair) = args.diff.pair() {
         return diff::run(args, pair, out);
     }
+    if let Some(path) = &args.cfg {
+        drawing::run(args, path, out)?;
+    }
     if args.explain {
         return explain::run(args, out);
+    }
+    if args.cfg.is_some() && !out.json {
+        return Ok(Verdict::Yes);
     }
     let dlt = dlt(args)?;
     let insns = build(args, dlt, None, false)?;

@@ -88,6 +88,23 @@ fn each_instruction_is_explained() {
     skep(&["filter", "ip", "--explain", "-dd"]).fails(2);
 }
 
+#[test]
+fn the_graph_is_drawn() {
+    let svg = skep(&["filter", "tcp[0] < 5 or arp", "--cfg", "-"]).ok();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(svg.contains("tcp[0] &lt; 5 | arp</text>") && svg.contains("load the Ethernet type"), "{svg}");
+    let ends = ["class=\"block accept\"", "class=\"block reject\""].map(|class| svg.matches(class).count());
+    assert_eq!(ends, [1, 1], "{svg}");
+    assert!(svg.contains("class=\"taken\"") && svg.contains("class=\"falls\""));
+    let to = std::env::temp_dir().join(format!("skep-filter-{}.dot", std::process::id()));
+    assert_eq!(skep(&["filter", "ip", "--cfg", to.to_str().expect("a UTF-8 path")]).ok(), "");
+    let dot = std::fs::read_to_string(&to).expect("it was written");
+    std::fs::remove_file(&to).expect("it was written");
+    assert!(dot.starts_with("digraph \"ip\"") && dot.contains("b0 -> b2"), "{dot}");
+    skep(&["filter", "ip protochain 6", "--cfg", "-"]).ok();
+    skep(&["filter", "ip", "--cfg", "/nosuch/place.svg"]).fails(2);
+}
+
 /// The extended program is accepted, and does to packets what the filter does.
 #[test]
 fn filters_become_extended_programs() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::graph::{Graph, Kind};
+use super::graph::{End, Graph, Kind};
 
 /// Text inside of double quotes.
 fn quoted(text: &str) -> String {
@@ -22,10 +22,15 @@ pub(super) fn write(graph: &Graph) -> String {
             let _ = write!(label, "{}\\l", quoted(&line.text));
         }
         let facts: Vec<String> = block.lines.iter().flat_map(|l| &l.facts).map(|f| quoted(f)).collect();
-        let grey = if block.dead { ", color=grey, fontcolor=grey" } else { "" };
+        let colour = match block.end_of_filter {
+            _ if block.dead => ", color=grey, fontcolor=grey",
+            Some(End::Accept) => ", color=green",
+            Some(End::Reject) => ", color=red",
+            None => "",
+        };
         let _ = writeln!(
             out,
-            "    b{} [label=\"{label}\", tooltip=\"{}\"{grey}];",
+            "    b{} [label=\"{label}\", tooltip=\"{}\"{colour}];",
             block.start,
             facts.join("\\n")
         );

@@ -10,51 +10,61 @@ use super::facts;
 use crate::cmd::disasm::listing::Listing;
 
 /// A program's control flow.
-pub(super) struct Graph {
-    pub(super) name: String,
+pub(in crate::cmd) struct Graph {
+    pub(in crate::cmd) name: String,
     /// In the order of the program.
-    pub(super) blocks: Vec<Block>,
+    pub(in crate::cmd) blocks: Vec<Block>,
+}
+
+/// How a block ends a filter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::cmd) enum End {
+    Accept,
+    Reject,
 }
 
 /// Instructions that run one after another.
 #[derive(Serialize)]
-pub(super) struct Block {
+pub(in crate::cmd) struct Block {
     /// First slot.
-    pub(super) start: usize,
+    pub(in crate::cmd) start: usize,
     /// One past the last slot.
-    pub(super) end: usize,
+    pub(in crate::cmd) end: usize,
     /// The function that begins here.
-    pub(super) function: Option<String>,
+    pub(in crate::cmd) function: Option<String>,
     /// No run comes here.
-    pub(super) dead: bool,
-    pub(super) lines: Vec<Line>,
-    pub(super) edges: Vec<Edge>,
+    pub(in crate::cmd) dead: bool,
+    pub(in crate::cmd) lines: Vec<Line>,
+    pub(in crate::cmd) edges: Vec<Edge>,
+    /// Of a filter: whether the packet is taken here, or is not.
+    #[serde(skip)]
+    pub(in crate::cmd) end_of_filter: Option<End>,
 }
 
 /// A line of a block.
 #[derive(Serialize)]
-pub(super) struct Line {
+pub(in crate::cmd) struct Line {
     /// Slot of the instruction; none for a line of source.
-    pub(super) slot: Option<usize>,
-    pub(super) text: String,
+    pub(in crate::cmd) slot: Option<usize>,
+    pub(in crate::cmd) text: String,
     /// What was proven, a line each.
-    pub(super) facts: Vec<String>,
+    pub(in crate::cmd) facts: Vec<String>,
 }
 
 /// A way to another block.
 #[derive(Clone, Copy, Serialize)]
-pub(super) struct Edge {
+pub(in crate::cmd) struct Edge {
     /// The block's first slot.
-    pub(super) to: usize,
-    pub(super) kind: Kind,
+    pub(in crate::cmd) to: usize,
+    pub(in crate::cmd) kind: Kind,
     /// No run goes this way.
-    pub(super) dead: bool,
+    pub(in crate::cmd) dead: bool,
 }
 
 /// Why a way goes there.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(in crate::cmd) enum Kind {
     /// A condition held.
     Taken,
     /// A condition did not hold, or nothing stands between.
@@ -85,6 +95,7 @@ impl Graph {
                     dead: verified.is_some_and(|v| !v.facts().at(slot).reached()),
                     lines: Vec::new(),
                     edges: Vec::new(),
+                    end_of_filter: None,
                 });
             }
             let Some(block) = blocks.last_mut() else { continue };
@@ -182,7 +193,8 @@ fn edges(block: &Block, ops: &[Option<Op>], verified: Option<&Verified>) -> Vec<
     }
 }
 
-fn shortened(text: &str) -> String {
+/// A line as it is drawn: without control characters, and not too long.
+pub(in crate::cmd) fn shortened(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= MAX_TEXT {
         return plain.collect();

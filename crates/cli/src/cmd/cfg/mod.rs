@@ -2,7 +2,7 @@
 
 mod dot;
 mod facts;
-mod graph;
+pub(super) mod graph;
 mod layout;
 mod svg;
 
@@ -83,10 +83,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     };
     let graph = Graph::new(&text.spec, program, verified.as_ref());
     if let Some(path) = &args.svg {
-        write(path, &svg::draw(&graph), out)?;
+        write_svg(&graph, path, out)?;
     }
     if let Some(path) = &args.dot {
-        write(path, &dot::write(&graph), out)?;
+        write_dot(&graph, path, out)?;
     }
     if out.json {
         out.object(&Json {
@@ -131,6 +131,16 @@ fn chosen<'a>(programs: &'a [Program], args: &Args) -> Result<&'a Program, Failu
             Err(Failure::new("there are several programs, and one is drawn").hint(hint))
         }
     }
+}
+
+/// Writes the drawing.
+pub(super) fn write_svg(graph: &Graph, path: &Path, out: &mut Output) -> Result<(), Failure> {
+    write(path, &svg::draw(graph), out)
+}
+
+/// Writes the graph for Graphviz.
+pub(super) fn write_dot(graph: &Graph, path: &Path, out: &mut Output) -> Result<(), Failure> {
+    write(path, &dot::write(graph), out)
 }
 
 fn write(path: &Path, text: &str, out: &mut Output) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::graph::{Edge, Graph, Kind};
+use super::graph::{Edge, End, Graph, Kind};
 use super::layout::{Layout, Placed, Way, layout};
 
 /// Advance of a character of 12 pixels in a monospaced font, and the height of a line.
@@ -16,6 +16,8 @@ svg { background: #fff; font: 12px ui-monospace, Menlo, Consolas, monospace; }
 text { fill: #1f2328; white-space: pre; }
 .name { font-weight: bold; }
 .source { fill: #1a7f37; }
+.accept rect { fill: #dafbe1; stroke: #1a7f37; }
+.reject rect { fill: #ffebe9; stroke: #cf222e; }
 .dead rect { fill: #eee; stroke: #bbb; }
 .dead text { fill: #999; }
 .insn:hover { fill: #0550ae; }
@@ -28,6 +30,8 @@ svg { background: #0d1117; }
 .block rect { fill: #161b22; stroke: #8b949e; }
 text { fill: #e6edf3; }
 .source { fill: #7ee787; }
+.accept rect { fill: #12361f; stroke: #3fb950; }
+.reject rect { fill: #3d1519; stroke: #f85149; }
 .dead rect { fill: #21262d; stroke: #484f58; }
 .dead text { fill: #6e7681; }
 path { stroke: #8b949e; }
@@ -70,7 +74,7 @@ pub(super) fn draw(graph: &Graph) -> String {
     let placed = layout(graph, &sizes);
     let (w, h) = (placed.width.ceil(), placed.height.ceil());
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
          <title>Control flow of {}</title>\n<style>\n{STYLE}</style>\n{ARROW}",
         escaped(&graph.name)
     );
@@ -122,7 +126,12 @@ fn path(way: &Way) -> String {
 
 fn block(graph: &Graph, i: usize, p: &Placed, out: &mut String) {
     let b = &graph.blocks[i];
-    let class = if b.dead { "block dead" } else { "block" };
+    let class = match b.end_of_filter {
+        _ if b.dead => "block dead",
+        Some(End::Accept) => "block accept",
+        Some(End::Reject) => "block reject",
+        None => "block",
+    };
     let _ = writeln!(
         out,
         "<g class=\"{class}\" id=\"b{}\"><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"3\"/>",
@@ -158,7 +167,15 @@ mod tests {
 
     fn block(start: usize, text: &str, edges: Vec<Edge>) -> Block {
         let line = Line { slot: Some(start), text: text.into(), facts: vec!["r1: \"<b>\" & more".into()] };
-        Block { start, end: start + 1, function: None, dead: start == 2, lines: vec![line], edges }
+        Block {
+            start,
+            end: start + 1,
+            function: None,
+            dead: start == 2,
+            lines: vec![line],
+            edges,
+            end_of_filter: None,
+        }
     }
 
     fn graph() -> Graph {
