@@ -71,7 +71,7 @@ fn mixes() -> Vec<Mix> {
         .collect();
     let mut insns = Vec::new();
     // What clang makes of C: all loop programs without calls, one behind the other.
-    let plain = |p: &&crate::programs::Program| !matches!(p.name, "lookups" | "subprograms");
+    let plain = |p: &&crate::programs::Program| !matches!(p.name, "lookups" | "balance" | "subprograms");
     while insns.len() < LONG {
         PROGRAMS.iter().filter(plain).for_each(|p| insns.extend(p.insns()));
     }

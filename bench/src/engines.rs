@@ -14,6 +14,8 @@ use solana_sbpf::program::{BuiltinProgram, FunctionRegistry, SBPFVersion};
 use solana_sbpf::verifier::RequisiteVerifier;
 use solana_sbpf::vm::{CallFrame, Config, ContextObject, EbpfVm, ExecutionMode};
 
+use crate::thread_ns;
+
 /// The table behind the helper that every engine has.
 pub fn lookup(key: u64) -> u64 {
     static TABLE: [u64; 256] = {
@@ -30,12 +32,65 @@ pub fn lookup(key: u64) -> u64 {
 
 /// Something that runs a program over the input.
 pub trait Engine {
-    fn name(&self) -> &'static str;
     fn run(&mut self) -> u64;
+
+    /// Runs it so many times: the last result, and the nanoseconds that all took of the thread that ran them.
+    fn timed(&mut self, times: u64) -> (u64, u64) {
+        let start = thread_ns();
+        let mut result = 0;
+        for _ in 0..times {
+            result = std::hint::black_box(self.run());
+        }
+        (result, thread_ns() - start)
+    }
+}
+
+/// Makes an engine with a program and its memory; `None` if it does not take the program.
+type Make = fn(&[Insn], &[u8]) -> Option<Box<dyn Engine>>;
+
+/// An engine under its name.
+pub type Named = (String, Box<dyn Engine>);
+
+/// Every engine that is built in, by the name that it has in tables and records.
+pub const ENGINES: &[(&str, Make)] = &[
+    ("skep", |insns, input| Some(Box::new(Skep::new(insns, input, skep_vm::Engine::Interpreter)))),
+    ("skep_jit", |insns, input| Some(Box::new(Skep::new(insns, input, skep_vm::Engine::Jit)))),
+    ("rbpf", |insns, input| Some(Box::new(Rbpf::new(insns, input)))),
+    ("rbpf_jit", |insns, input| Some(Box::new(RbpfJit::new(insns, input)))),
+    ("rbpf_cranelift", |insns, input| Some(Box::new(RbpfCranelift::new(insns, input)?))),
+    ("sbpf", |insns, input| Some(Box::new(Sbpf::new(insns, input, false)))),
+    ("sbpf_jit", |insns, input| Some(Box::new(Sbpf::new(insns, input, true)))),
+];
+
+/// The engine of that name with a program.
+pub fn engine(name: &str, insns: &[Insn], input: &[u8]) -> Option<Box<dyn Engine>> {
+    let (_, make) = ENGINES.iter().find(|e| e.0 == name)?;
+    make(insns, input)
+}
+
+/// Runs each engine once and takes those out whose result is not skep's, saying so: a peer may be wrong about a program, and
+/// its time would then mean nothing.
+///
+/// # Panics
+/// If native code says otherwise than skep: then it is our mistake.
+pub fn agreeing(engines: Vec<Named>, expected: u64, program: &str) -> Vec<Named> {
+    let mut kept = Vec::new();
+    for (name, mut engine) in engines {
+        let result = engine.run();
+        if result == expected {
+            kept.push((name, engine));
+        } else {
+            assert!(
+                name != "native" && !name.starts_with("skep"),
+                "{program}: {name}: {result:x}, not {expected:x}"
+            );
+            eprintln!("{name} is wrong about {program}: {result:x}, not {expected:x}; left out there");
+        }
+    }
+    kept
 }
 
 pub struct Skep {
-    name: &'static str,
     image: skep_vm::Image,
     memory: skep_vm::Memory,
     machine: skep_vm::Machine,
@@ -66,13 +121,12 @@ extern "C" fn plain_lookup(key: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
 
 impl Skep {
     pub fn new(insns: &[Insn], input: &[u8], engine: skep_vm::Engine) -> Self {
-        let name = if engine == skep_vm::Engine::Jit { "skep_jit" } else { "skep" };
         let mut memory = skep_vm::Memory::new(Endian::Little);
         let region = memory.add_bytes(input, skep_vm::Protection::ReadWrite).expect("input");
         let image = skep_vm::Image::new(insns, &Helpers, &options(engine)).expect("image");
         let mut machine = skep_vm::Machine::new();
         machine.set_budget(1 << 40);
-        Self { name, image, memory, machine, input: region.base() }
+        Self { image, memory, machine, input: region.base() }
     }
 }
 
@@ -119,10 +173,6 @@ fn options(engine: skep_vm::Engine) -> skep_vm::Options {
 }
 
 impl Engine for Skep {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
     fn run(&mut self) -> u64 {
         self.machine.run(&self.image, &mut self.memory, &mut Helpers, [self.input, 0, 0, 0, 0]).expect("skep")
     }
@@ -143,10 +193,6 @@ impl Rbpf {
 }
 
 impl Engine for Rbpf {
-    fn name(&self) -> &'static str {
-        "rbpf"
-    }
-
     fn run(&mut self) -> u64 {
         // SAFETY: the input was leaked for this engine alone.
         self.vm.execute_program(unsafe { &mut *self.input }).expect("rbpf")
@@ -206,10 +252,6 @@ impl RbpfJit {
 }
 
 impl Engine for RbpfJit {
-    fn name(&self) -> &'static str {
-        "rbpf_jit"
-    }
-
     fn run(&mut self) -> u64 {
         // SAFETY: the input was leaked for this engine alone, and the program stays inside it.
         unsafe { self.inner.vm.execute_program_jit(&mut *self.inner.input) }.expect("rbpf's jit")
@@ -230,10 +272,6 @@ impl RbpfCranelift {
 }
 
 impl Engine for RbpfCranelift {
-    fn name(&self) -> &'static str {
-        "rbpf_cranelift"
-    }
-
     fn run(&mut self) -> u64 {
         // SAFETY: the input was leaked for this engine alone.
         self.0.vm.execute_program_cranelift(unsafe { &mut *self.0.input }).expect("rbpf's cranelift")
@@ -376,10 +414,6 @@ fn renamed(insns: &[Insn]) -> Vec<Insn> {
 }
 
 impl Engine for Sbpf {
-    fn name(&self) -> &'static str {
-        if self.jit { "sbpf_jit" } else { "sbpf" }
-    }
-
     fn run(&mut self) -> u64 {
         self.vm.registers = self.registers;
         self.vm.context().remaining = 1 << 40;
@@ -406,10 +440,6 @@ impl Native {
 }
 
 impl Engine for Native {
-    fn name(&self) -> &'static str {
-        "native"
-    }
-
     fn run(&mut self) -> u64 {
         (self.run)(self.input.as_mut_ptr())
     }

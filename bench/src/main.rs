@@ -1,13 +1,16 @@
 //! Runs each loop program in skep's interpreter, rbpf's, solana-sbpf's, and natively, and prints how they compare.
 //!
-//! `cargo run --release -- [--json] [--record FILE] [--rounds N] [--only NAME] [--skep]`. See README.md for the method.
+//! `cargo run --release -- [--json] [--record FILE] [--rounds N] [--only NAME] [--skep] [--driver NAME=COMMAND]...`.
+//! See README.md for the method and the other forms.
 
+mod chart;
 mod compile;
+mod driver;
 mod engines;
 mod programs;
 mod verified;
 
-use engines::{Engine, Native, Rbpf, RbpfCranelift, RbpfJit, Sbpf, Skep};
+use engines::{ENGINES, Named, Native, agreeing};
 use programs::{PROGRAMS, Program};
 use serde_json::json;
 
@@ -20,6 +23,7 @@ struct Args {
     verified: bool,
     compile: bool,
     packets: bool,
+    drivers: Vec<driver::Wanted>,
 }
 
 fn args() -> Args {
@@ -32,6 +36,7 @@ fn args() -> Args {
         verified: false,
         compile: false,
         packets: false,
+        drivers: Vec::new(),
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -44,13 +49,35 @@ fn args() -> Args {
             "--compile" => out.compile = true,
             "--packets" => out.packets = true,
             "--skep" => out.skep_alone = true,
-            other => {
-                eprintln!("unknown argument {other}");
-                std::process::exit(2);
+            "--driver" => match args.next().as_deref().and_then(driver::Wanted::parse) {
+                Some(wanted) => out.drivers.push(wanted),
+                None => refuse("--driver takes NAME=COMMAND"),
+            },
+            "--serve" => {
+                let name = args.next().unwrap_or_default();
+                if !ENGINES.iter().any(|e| e.0 == name) {
+                    let names: Vec<_> = ENGINES.iter().map(|e| e.0).collect();
+                    refuse(&format!("--serve takes one of {}", names.join(", ")));
+                }
+                let served = driver::serve(&name, std::io::stdin().lock(), std::io::stdout());
+                std::process::exit(i32::from(served.is_err()));
             }
+            "--chart" => match (args.next(), args.next()) {
+                (Some(record), Some(out)) => match chart::draw(&record, &out) {
+                    Ok(()) => std::process::exit(0),
+                    Err(why) => refuse(&why),
+                },
+                _ => refuse("--chart takes RECORD.json OUT.svg"),
+            },
+            other => refuse(&format!("unknown argument {other}")),
         }
     }
     out
+}
+
+fn refuse(why: &str) -> ! {
+    eprintln!("error: {why}");
+    std::process::exit(2);
 }
 
 /// Nanoseconds that this thread has run.
@@ -67,15 +94,14 @@ fn median(mut samples: Vec<u64>) -> u64 {
 }
 
 /// Median time of a run for each engine; rounds go through all engines in turn.
-fn measure(engines: &mut [Box<dyn Engine>], rounds: usize, program: &Program) -> Vec<u64> {
+fn measure(engines: &mut [Named], rounds: usize, program: &Program) -> Vec<u64> {
     let mut samples = vec![Vec::new(); engines.len()];
     for _ in 0..rounds {
         let mut results = Vec::new();
-        for (engine, times) in engines.iter_mut().zip(&mut samples) {
-            let start = thread_ns();
-            let result = engine.run();
-            times.push(thread_ns() - start);
-            results.push((engine.name(), result));
+        for ((name, engine), times) in engines.iter_mut().zip(&mut samples) {
+            let (result, ns) = engine.timed(1);
+            times.push(ns);
+            results.push((name.clone(), result));
         }
         assert!(results.iter().all(|r| r.1 == results[0].1), "{}: {results:x?}", program.name);
     }
@@ -85,7 +111,7 @@ fn measure(engines: &mut [Box<dyn Engine>], rounds: usize, program: &Program) ->
 struct Row {
     program: &'static str,
     /// Engine and nanoseconds a run, floor subtracted.
-    times: Vec<(&'static str, u64)>,
+    times: Vec<(String, u64)>,
 }
 
 impl Row {
@@ -106,35 +132,32 @@ fn geomean(values: impl Iterator<Item = f64>) -> f64 {
 
 fn rows(args: &Args) -> Vec<Row> {
     let library = if args.skep_alone { None } else { programs::native() };
-    let mut floor: Option<Vec<u64>> = None;
+    let mut floor: Option<Vec<(String, u64)>> = None;
     let mut rows = Vec::new();
     for program in PROGRAMS {
         if program.n > 0 && args.only.as_ref().is_some_and(|only| only != program.name) {
             continue;
         }
         let (insns, input) = (program.insns(), program.input());
-        let mut engines: Vec<Box<dyn Engine>> = vec![
-            Box::new(Skep::new(&insns, &input, skep_vm::Engine::Interpreter)),
-            Box::new(Skep::new(&insns, &input, skep_vm::Engine::Jit)),
-        ];
-        if !args.skep_alone {
-            engines.push(Box::new(Rbpf::new(&insns, &input)));
-            engines.push(Box::new(RbpfJit::new(&insns, &input)));
-            if let Some(cranelift) = RbpfCranelift::new(&insns, &input) {
-                engines.push(Box::new(cranelift));
-            }
-            engines.push(Box::new(Sbpf::new(&insns, &input, false)));
-            engines.push(Box::new(Sbpf::new(&insns, &input, true)));
+        let mut engines: Vec<Named> = Vec::new();
+        for (name, make) in ENGINES.iter().filter(|e| !args.skep_alone || e.0.starts_with("skep")) {
+            engines.extend(make(&insns, &input).map(|e| ((*name).to_owned(), e)));
+        }
+        for wanted in &args.drivers {
+            engines.extend(wanted.start(program.name, &insns, &input).map(|e| (wanted.name.clone(), e)));
         }
         if let Some(native) = library.as_ref().and_then(|l| Native::new(l, program.name, &input)) {
-            engines.push(Box::new(native));
+            engines.push(("native".to_owned(), Box::new(native)));
         }
+        let expected = engines[0].1.run();
+        let others = engines.split_off(1);
+        engines.extend(agreeing(others, expected, program.name));
         measure(&mut engines, 2, program);
         let times = measure(&mut engines, args.rounds, program);
+        let times: Vec<_> = engines.iter().map(|e| e.0.clone()).zip(times).collect();
         let base = floor.get_or_insert_with(|| times.clone());
-        let times =
-            times.iter().zip(base.iter()).map(|(t, f)| if program.n > 0 { t.saturating_sub(*f) } else { *t });
-        let times = engines.iter().map(|e| e.name()).zip(times).collect();
+        let of = |name: &String| base.iter().find(|f| f.0 == *name && program.n > 0).map_or(0, |f| f.1);
+        let times = times.iter().map(|(name, t)| (name.clone(), t.saturating_sub(of(name)))).collect();
         rows.push(Row { program: program.name, times });
     }
     rows
@@ -157,30 +180,28 @@ fn machine() -> String {
     )
 }
 
+/// Microseconds a run, a column an engine, and what skep's interpreter and JIT take in parts of their nearest peers.
 fn table(rows: &[Row]) -> String {
-    let mut out = String::from(
-        "| program | skep µs | skep jit µs | rbpf µs | rbpf jit µs | sbpf µs | native µs | skep / faster interpreter | skep jit / rbpf jit | skep jit / native |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    let engines: Vec<&str> =
+        rows.first().map_or(Vec::new(), |r| r.times.iter().map(|t| t.0.as_str()).collect());
+    let mut out = format!(
+        "| program | {} µs | skep / faster interpreter | skep jit / rbpf jit | skep jit / native |\n|{}\n",
+        engines.join(" µs | "),
+        "---|".repeat(engines.len() + 4)
     );
     let cell = |v: Option<f64>, digits: usize| v.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
     for row in rows {
-        let us = |engine| cell(row.time(engine).map(|t| t / 1000.0), 1);
-        let ratio = |ours: &str, other: Option<f64>| row.time(ours).zip(other).map(|(s, o)| s / o);
         let loops = row.program != "empty";
-        let peer = ratio("skep", row.fastest_peer()).filter(|_| loops);
-        let jits = ratio("skep_jit", row.time("rbpf_jit")).filter(|_| loops);
-        let native = ratio("skep_jit", row.time("native")).filter(|_| loops);
+        let ratio =
+            |ours: &str, other: Option<f64>| row.time(ours).zip(other).map(|(s, o)| s / o).filter(|_| loops);
+        let times: Vec<_> = engines.iter().map(|e| cell(row.time(e).map(|t| t / 1000.0), 1)).collect();
         out += &format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} |\n",
             row.program,
-            us("skep"),
-            us("skep_jit"),
-            us("rbpf"),
-            us("rbpf_jit"),
-            us("sbpf"),
-            us("native"),
-            cell(peer, 3),
-            cell(jits, 2),
-            cell(native, 1)
+            times.join(" | "),
+            cell(ratio("skep", row.fastest_peer()), 3),
+            cell(ratio("skep_jit", row.time("rbpf_jit")), 2),
+            cell(ratio("skep_jit", row.time("native")), 1)
         );
     }
     out
@@ -223,6 +244,11 @@ fn main() {
     let jits = over(&rows, "skep_jit", |r| r.time("rbpf_jit"));
     let jit_native = over(&rows, "skep_jit", |r| r.time("native"));
     let rbpf_native = over(&rows, "rbpf_jit", |r| r.time("native"));
+    let drivers: serde_json::Map<_, _> = args
+        .drivers
+        .iter()
+        .map(|d| (d.name.clone(), json!(over(&rows, "skep_jit", |r| r.time(&d.name)))))
+        .collect();
     let value = json!({
         "schema": "skep.bench-engines/1",
         "machine": machine(),
@@ -232,9 +258,10 @@ fn main() {
         "geomean_jit_over_rbpf_jit": jits,
         "geomean_jit_over_native": jit_native,
         "geomean_rbpf_jit_over_native": rbpf_native,
+        "geomean_jit_over_driver": drivers,
         "programs": rows.iter().map(|r| json!({
             "name": r.program,
-            "ns": r.times.iter().map(|(e, t)| (e.to_string(), json!(t))).collect::<serde_json::Map<_, _>>(),
+            "ns": r.times.iter().map(|(e, t)| (e.clone(), json!(t))).collect::<serde_json::Map<_, _>>(),
         })).collect::<Vec<_>>(),
     });
     if let Some(file) = &args.record {
@@ -250,4 +277,7 @@ fn main() {
     println!(
         "geomean: skep jit / rbpf jit {jits:.2}, skep jit / native {jit_native:.2}, rbpf jit / native {rbpf_native:.2}"
     );
+    for (name, ratio) in &drivers {
+        println!("geomean: skep jit / {name} {:.2}", ratio.as_f64().unwrap_or(f64::NAN));
+    }
 }

@@ -46,9 +46,13 @@ programs! {
     "binary_search" 10_000;
     "subprograms" 100_000;
     "lookups" 100_000;
-    "sort" 100;
+    "sort" 60;
     "matrix" 30;
-    "stack_sieve" 500;
+    "stack_sieve" 2_000;
+    "siphash" 3_000;
+    "chacha" 1_000;
+    "parse" 100_000;
+    "balance" 50_000;
 }
 
 impl Program {
@@ -77,6 +81,10 @@ impl Program {
             for (i, word) in input[16..].chunks_exact_mut(4).take(4096).enumerate() {
                 word.copy_from_slice(&(i as u32 * 8).to_le_bytes());
             }
+        } else if matches!(self.name, "parse" | "balance") {
+            for (i, frame) in input[16..].chunks_exact_mut(64).take(256).enumerate() {
+                fill_frame(frame, i as u32);
+            }
         } else {
             let mut x = 0x2545_f491_4f6c_dd1d_u64;
             for i in 0..32768 {
@@ -94,6 +102,45 @@ impl Program {
         }
         input[..8].copy_from_slice(&n.to_le_bytes());
         input
+    }
+}
+
+/// A frame of 64 bytes: of eight, two have a VLAN tag, two IPv6 and one ARP; UDP and TCP in turn, one in three for a name server
+/// or a web server.
+fn fill_frame(frame: &mut [u8], n: u32) {
+    let n = n.wrapping_mul(0x9e37_79b9) ^ n >> 3;
+    let kind = n >> 13 & 7;
+    frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+    let mut at = 12;
+    if kind < 2 {
+        frame[12..16].copy_from_slice(&[0x81, 0, 0, 42]);
+        at = 16;
+    }
+    let tcp = n >> 21 & 1 == 1;
+    let proto = if tcp { 6 } else { 17 };
+    match kind {
+        7 => return frame[at..at + 2].copy_from_slice(&[8, 6]),
+        5 | 6 => {
+            frame[at..at + 9].copy_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0, 0, 10, proto]);
+            at += 42;
+        }
+        _ => {
+            frame[at..at + 3].copy_from_slice(&[8, 0, 0x45]);
+            frame[at + 11] = proto;
+            frame[at + 14..at + 18].copy_from_slice(&n.to_be_bytes());
+            frame[at + 18..at + 22].copy_from_slice(&[10, 0, 0, 1]);
+            at += 22;
+        }
+    }
+    let port: u16 = match n % 3 {
+        0 if tcp => 443,
+        0 => 53,
+        _ => (n >> 8) as u16 | 1024,
+    };
+    frame[at..at + 2].copy_from_slice(&((n >> 4) as u16).to_be_bytes());
+    frame[at + 2..at + 4].copy_from_slice(&port.to_be_bytes());
+    if let Some(flags) = frame.get_mut(at + 13).filter(|_| tcp) {
+        *flags = if n >> 17 & 3 == 0 { 2 } else { 0x10 };
     }
 }
 

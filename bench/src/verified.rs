@@ -9,7 +9,7 @@ use skep::kernel::Kernel;
 use skep::object::Spec;
 use skep::runtime::World;
 
-use crate::engines::{Engine, Native, RbpfCranelift, RbpfJit, Sbpf, lookup};
+use crate::engines::{Named, Native, agreeing, engine, lookup};
 use crate::programs::{PROGRAMS, Program};
 use crate::{Args, geomean, median, thread_ns};
 
@@ -88,29 +88,40 @@ fn times(mut run: impl FnMut(u64) -> u64) -> u64 {
     (SAMPLE * 1000 / run(16).max(1)).clamp(16, 1_000_000)
 }
 
-const NAMES: [&str; 7] =
-    ["skep", "skep_sandbox", "kernel", "rbpf_jit", "rbpf_cranelift", "sbpf_jit", "native"];
+/// The worlds that [`place`] gives, in its order.
+const WORLDS: [&str; 3] = ["skep", "skep_sandbox", "kernel"];
 
-/// Picoseconds a run of a loop program by each engine of [`NAMES`].
-fn times_of(program: &Program, library: Option<&Arc<libloading::Library>>, args: &Args) -> [Option<u64>; 7] {
+/// Compilers that run the plain form.
+const PEERS: [&str; 3] = ["rbpf_jit", "rbpf_cranelift", "sbpf_jit"];
+
+/// Names of all engines, in the order of columns.
+fn names(args: &Args) -> Vec<&str> {
+    let drivers = args.drivers.iter().map(|d| d.name.as_str());
+    WORLDS.into_iter().chain(PEERS).chain(drivers).chain(["native"]).collect()
+}
+
+/// Picoseconds a run of a loop program by each engine of [`names`].
+fn times_of(program: &Program, library: Option<&Arc<libloading::Library>>, args: &Args) -> Vec<Option<u64>> {
     let packet = [0u8; 64];
     let input = program.input_of(program.count());
     let mut placed = place(program.verified, "measured", args.skep_alone);
     placed.iter_mut().flatten().for_each(|p| p.fill(&input));
     let insns = program.insns();
-    let mut plain: [Option<Box<dyn Engine>>; 4] = [
-        Some(Box::new(RbpfJit::new(&insns, &input))),
-        RbpfCranelift::new(&insns, &input).map(|e| Box::new(e) as Box<dyn Engine>),
-        Some(Box::new(Sbpf::new(&insns, &input, true))),
-        library.and_then(|l| Native::new(l, program.name, &input)).map(|n| Box::new(n) as Box<dyn Engine>),
-    ];
+    let peers = PEERS.into_iter().filter(|_| !args.skep_alone);
+    let mut plain: Vec<Named> =
+        peers.filter_map(|name| Some((name.to_owned(), engine(name, &insns, &input)?))).collect();
+    let started = args.drivers.iter().map(|d| (d.name.clone(), d.start(program.name, &insns, &input)));
+    plain.extend(started.filter_map(|(name, driver)| Some((name, driver?))));
+    if let Some(native) = library.and_then(|l| Native::new(l, program.name, &input)) {
+        plain.push(("native".to_owned(), Box::new(native)));
+    }
     let mut results = Vec::new();
     for p in placed.iter_mut().flatten() {
         p.sample(&packet, 1);
         results.extend(p.result());
     }
-    results.extend(plain.iter_mut().flatten().map(|e| e.run()));
     assert!(results.iter().all(|r| *r == results[0]), "{}: {results:x?}", program.name);
+    let mut plain = agreeing(plain, results[0], program.name);
     let mut samplers: Vec<Option<Sampler<'_>>> = Vec::new();
     for p in &mut placed {
         samplers.push(p.as_mut().map(|p| {
@@ -118,19 +129,15 @@ fn times_of(program: &Program, library: Option<&Arc<libloading::Library>>, args:
             Box::new(move || p.sample(&packet, n)) as Sampler<'_>
         }));
     }
-    for e in &mut plain {
-        samplers.push(e.as_mut().map(|e| {
-            let mut sample = move |n: u64| {
-                let start = thread_ns();
-                (0..n).for_each(|_| _ = std::hint::black_box(e.run()));
-                (thread_ns() - start) * 1000 / n
-            };
+    for name in &names(args)[WORLDS.len()..] {
+        let engine = plain.iter().position(|e| e.0 == *name).map(|i| plain.swap_remove(i).1);
+        samplers.push(engine.map(|mut e| {
+            let mut sample = move |n: u64| e.timed(n).1 * 1000 / n;
             let n = times(&mut sample);
             Box::new(move || sample(n)) as Sampler<'_>
         }));
     }
-    let medians = interleave(&mut samplers, args.rounds);
-    std::array::from_fn(|i| medians[i])
+    interleave(&mut samplers, args.rounds)
 }
 
 /// Medians of rounds that go through all samplers in turn.
@@ -150,33 +157,44 @@ fn interleave(samplers: &mut [Option<Sampler<'_>>], rounds: usize) -> Vec<Option
 pub fn measure(library: Option<&Arc<libloading::Library>>, args: &Args) -> Value {
     let mut floor = None;
     let mut rows = Vec::new();
-    println!("| verified program | {} |\n|---|{}", NAMES.join(" ns | ") + " ns", "---|".repeat(NAMES.len()));
+    let names = names(args);
+    println!("| verified program | {} |\n|---|{}", names.join(" ns | ") + " ns", "---|".repeat(names.len()));
     for program in PROGRAMS {
         if program.n > 0 && args.only.as_deref().is_some_and(|only| only != program.name) {
             continue;
         }
         let found = times_of(program, library, args);
-        let floor = floor.get_or_insert(found);
-        let net: [Option<f64>; 7] = std::array::from_fn(|i| {
-            let less = if program.n > 0 { floor[i]? } else { 0 };
-            Some(found[i]?.saturating_sub(less).max(1) as f64 / 1000.0)
-        });
-        let cells = net.map(|t| t.map_or("-".into(), |t| format!("{t:.1}")));
+        let floor = floor.get_or_insert_with(|| found.clone());
+        let net: Vec<Option<f64>> = found
+            .iter()
+            .zip(floor.iter())
+            .map(|(t, f)| {
+                let less = if program.n > 0 { (*f)? } else { 0 };
+                Some((*t)?.saturating_sub(less).max(1) as f64 / 1000.0)
+            })
+            .collect();
+        let cells: Vec<_> = net.iter().map(|t| t.map_or("-".into(), |t| format!("{t:.1}"))).collect();
         println!("| {} | {} |", program.name, cells.join(" | "));
         if program.n > 0 {
             rows.push((program.name, net));
         }
     }
-    let over = |a: usize, b: usize| geomean(rows.iter().filter_map(|(_, t)| Some(t[a]? / t[b]?)));
-    let ratios = json!({
-        "skep_over_kernel": over(0, 2), "skep_over_rbpf_jit": over(0, 3), "skep_over_rbpf_cranelift": over(0, 4),
-        "skep_over_sbpf_jit": over(0, 5), "skep_over_native": over(0, 6), "kernel_over_native": over(2, 6),
-        "rbpf_jit_over_native": over(3, 6), "rbpf_cranelift_over_native": over(4, 6), "sandbox_over_skep": over(1, 0),
-    });
+    let over = |a: &str, b: &str| {
+        let place = |name| names.iter().position(|n| *n == name);
+        let (a, b) = place(a).zip(place(b))?;
+        let known: Vec<_> = rows.iter().filter_map(|(_, t)| Some(t[a]? / t[b]?)).collect();
+        (!known.is_empty()).then(|| geomean(known.into_iter()))
+    };
+    let mut ratios = serde_json::Map::new();
+    let mut add = |a: &str, b: &str| _ = over(a, b).map(|r| ratios.insert(format!("{a}_over_{b}"), json!(r)));
+    names.iter().filter(|n| !n.starts_with("skep")).for_each(|n| add("skep", n));
+    names.iter().filter(|n| !n.starts_with("skep") && **n != "native").for_each(|n| add(n, "native"));
+    add("skep_sandbox", "skep");
+    let ratios = Value::Object(ratios);
     println!("\ngeomean: {ratios}");
     let packets = packets(args);
     let programs = rows.iter().map(|(name, t)| {
-        let times = NAMES.iter().zip(t).filter_map(|(n, t)| Some((n.to_string(), json!((*t)?))));
+        let times = names.iter().zip(t).filter_map(|(n, t)| Some(((*n).to_owned(), json!((*t)?))));
         json!({"name": name, "ns": times.collect::<serde_json::Map<_, _>>()})
     });
     json!({"geomean": ratios, "programs": programs.collect::<Vec<_>>(), "packets": packets})
