@@ -132,7 +132,10 @@ impl Host for Env {
     fn call(&mut self, index: u32, args: [u64; 5], frame: &mut Frame<'_>) -> Result<u64, Stop> {
         match helper::ROWS.get(index as usize) {
             Some(row) => (row.run)(self, frame, args),
-            None => Err(self.missing(index)),
+            None => match helper::kfunc::get(index) {
+                Some(run) => run(self, frame, args),
+                None => Err(self.missing(index)),
+            },
         }
     }
 

@@ -184,10 +184,11 @@ fn run(task: &Task, kept: &mut Kept) -> Step {
 }
 
 fn explore_all(env: &mut Env<'_>) -> Step {
+    let task = env.task;
     structure::check_cfg(&env.slots, &mut env.aux, &mut env.subprogs, env.rights.bpf)
         .map_err(Stop::Refused)?;
     structure::components(&env.slots, &mut env.aux);
-    structure::live_registers(&env.slots, &mut env.aux, env.task.prog_type);
+    structure::live_registers(&env.slots, &mut env.aux, &|callee| rows::calls::takes(task, callee));
     let mut frame = Frame::new(usize::MAX, 0, 0);
     frame.regs[1] = Reg::pointer(Kind::Ctx, Flags::NONE);
     env.cur = State::new(frame, env.task.is_sleepable());

@@ -132,6 +132,7 @@ impl Env<'_> {
                         Byte::Spill => 'r',
                         Byte::Misc => 'm',
                         Byte::Zero => '0',
+                        Byte::IrqFlag => 'f',
                     })
                     .collect()
             };

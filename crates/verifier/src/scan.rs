@@ -41,7 +41,7 @@ fn op<'t>(task: &'t Task, op: &Op, offered: &OnceCell<Option<HashSet<&'t str>>>)
         Op::AddrSpaceCast { .. } => Some("arena (addr_space_cast)".into()),
         Op::LoadImm { source: ImmSource::BtfId, .. } => Some("address of a kernel symbol".into()),
         Op::Call(CallTarget::Kfunc { btf_id, .. }) => match calls::kfunc_name(task, *btf_id) {
-            Some(name) if calls::kfunc_modelled(name) => None,
+            Some(name) if calls::kfunc(name).is_some() => None,
             // What the kernel does not offer at all is refused.
             Some(name)
                 if offered

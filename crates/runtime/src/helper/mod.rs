@@ -6,6 +6,7 @@
 
 mod csum;
 mod iter;
+pub(crate) mod kfunc;
 mod map;
 mod memory;
 mod perf;
@@ -218,9 +219,11 @@ impl Imports for Resolver<'_> {
 
     fn kfunc(&self, btf_id: i32, _: i16) -> Option<u32> {
         let name = usize::try_from(btf_id).ok().and_then(|i| self.kfuncs.get(i));
-        self.note(match name {
-            Some(name) => format!("kfunc {name} is not available here"),
-            None => format!("kfunc with BTF id {btf_id} is not available here"),
+        name.and_then(|name| kfunc::find(name)).or_else(|| {
+            self.note(match name {
+                Some(name) => format!("kfunc {name} is not available here"),
+                None => format!("kfunc with BTF id {btf_id} is not available here"),
+            })
         })
     }
 }

@@ -1,11 +1,10 @@
-//! Calls of subprograms, and of the few kernel functions that open and close sections.
+//! Calls of subprograms.
 
 use std::rc::Rc;
 
 use crate::env::Env;
 use crate::explore::Next;
-use crate::refusal::{Step, Stop, errno};
-use crate::rows::calls;
+use crate::refusal::{Step, errno};
 use crate::state::{Frame, Reg, State};
 use crate::structure::{find_subprog, target};
 
@@ -59,52 +58,5 @@ impl Env<'_> {
         self.cur.frame_mut(caller).regs[..6].fill(Reg::NOT_INIT);
         self.leaves_chain = true;
         Ok(Next::At(start))
-    }
-
-    /// The functions that open and close sections; the others are not modelled.
-    pub(crate) fn call_kfunc(&mut self, btf_id: i32) -> Step<Next> {
-        let name = calls::kfunc_name(self.task, btf_id);
-        let refuse = |m: String| Err(self.refuse(errno::EINVAL, "V0705", m));
-        if !self.task.gpl {
-            let m = "cannot call kernel function from non-GPL compatible program";
-            return Err(self.refuse(errno::EINVAL, "V0510", m));
-        }
-        if self.cur.holds.locks > 0 {
-            let m = "function calls are not allowed while holding a lock";
-            return Err(self.refuse(errno::EINVAL, "V0703", m));
-        }
-        let h = &self.cur.holds;
-        let (mut rcu, mut preempt) = (h.rcu, h.preempt);
-        match name {
-            Some("bpf_rcu_read_lock") if rcu > 0 => {
-                return refuse("nested rcu read lock (kernel function bpf_rcu_read_lock)".into());
-            }
-            Some("bpf_rcu_read_lock") => rcu += 1,
-            Some("bpf_rcu_read_unlock") if rcu == 0 => {
-                return refuse("unmatched rcu read unlock (kernel function bpf_rcu_read_unlock)".into());
-            }
-            Some("bpf_rcu_read_unlock") => rcu -= 1,
-            Some("bpf_preempt_disable") => preempt += 1,
-            Some("bpf_preempt_enable") if preempt == 0 => {
-                return refuse(
-                    "unmatched attempt to enable preemption (kernel function bpf_preempt_enable)".into(),
-                );
-            }
-            Some("bpf_preempt_enable") => preempt -= 1,
-            _ => {
-                let offered = name.zip(calls::offered(self.task));
-                if let Some((name, offered)) = offered
-                    && !offered.contains(name)
-                {
-                    let m = format!("calling kernel function {name} is not allowed");
-                    return Err(self.refuse(errno::EACCES, "V0509", m));
-                }
-                let shown = name.map_or_else(|| format!("#{btf_id}"), str::to_owned);
-                return Err(Stop::NotModelled(format!("kernel function {shown}")));
-            }
-        }
-        (self.cur.holds.rcu, self.cur.holds.preempt) = (rcu, preempt);
-        self.clear_caller_saved();
-        Ok(Next::At(self.pc + 1))
     }
 }

@@ -15,10 +15,24 @@ fn structure(name: &str) -> Option<&'static Context> {
 impl Env<'_> {
     fn field(&self, c: &'static Context, a: &Access) -> Option<FieldKind> {
         let (prog, attach): (ProgType, AttachType) = (self.task.prog_type, self.task.attach_type);
+        if self.before_record(a) {
+            return Some(FieldKind::Scalar);
+        }
         let off = u32::try_from(a.off).ok()?;
         let size = a.size as u32;
         let f = if a.write { c.store(prog, attach, off, size) } else { c.load(prog, attach, off, size) };
         f.map(|f| f.kind).filter(|_| self.rights.bpf || !self.needs_bpf(a))
+    }
+
+    /// Linux 6.18 lets a tracepoint's program read what lies in front of its record. The verdict follows it; where facts are
+    /// wanted, what the verdict says has to hold.
+    fn before_record(&self, a: &Access) -> bool {
+        let aligned = i64::from(a.off) % a.size as i64 == 0;
+        self.task.prog_type == ProgType::TRACEPOINT
+            && a.off < 0
+            && aligned
+            && !a.write
+            && self.recorder.is_none()
     }
 
     /// Fields of `struct __sk_buff` that cgroup programs use only with CAP_BPF: the packet itself, and setting its time.

@@ -207,7 +207,7 @@ impl Env<'_> {
         }
         let s = &self.subprogs[subprog];
         let h = &self.cur.holds;
-        if s.might_sleep && (h.rcu > 0 || h.preempt > 0 || !self.cur.sleepable) {
+        if s.might_sleep && (h.rcu > 0 || h.preempt > 0 || h.irq().is_some() || !self.cur.sleepable) {
             let m = "global functions that may sleep are not allowed in non-sleepable context,\ni.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context";
             return Err(self.refuse(errno::EINVAL, "V0511", m));
         }

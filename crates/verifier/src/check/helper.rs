@@ -131,7 +131,10 @@ impl Env<'_> {
                 return refuse("V0511", format!("sleepable helper {name} in rcu_read_lock region"));
             }
             if self.cur.holds.preempt > 0 {
-                return refuse("V0511", format!("sleepable helper {name} in preempt-disabled region"));
+                return refuse("V0511", format!("sleepable helper {name} in non-preemptible region"));
+            }
+            if self.cur.holds.irq().is_some() {
+                return refuse("V0511", format!("sleepable helper {name} in IRQ-disabled region"));
             }
         }
         Ok(())

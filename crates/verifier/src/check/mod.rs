@@ -12,6 +12,7 @@ mod format;
 mod global;
 mod helper;
 mod jump;
+mod kfunc;
 mod load_imm;
 mod memory;
 mod null;

@@ -45,7 +45,7 @@ impl Env<'_> {
             let m = format!("Unreleased reference id={} alloc_insn={}", r.id, r.insn);
             return Err(self.refuse(errno::EINVAL, "V0701", m));
         }
-        if locks && h.list.iter().any(|h| h.kind == HeldKind::Irq) {
+        if locks && h.irq().is_some() {
             return held("bpf_local_irq_save");
         }
         if locks && h.rcu > 0 {

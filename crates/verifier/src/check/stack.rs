@@ -129,7 +129,7 @@ impl Env<'_> {
                 Byte::Zero => zeros += 1,
                 Byte::Misc => {}
                 Byte::Invalid if self.rights.uninit_stack => {}
-                Byte::Invalid => {
+                Byte::Invalid | Byte::IrqFlag => {
                     let m = format!("invalid read from stack off {off}+{i} size {size}");
                     return Err(self.refuse(errno::EACCES, "V0305", m));
                 }
@@ -319,7 +319,7 @@ impl Env<'_> {
 
     fn store_data(&mut self, frame: usize, slot: usize, first: usize, size: usize, what: Stored) -> Step {
         let s = &mut self.cur.frame_mut(frame).stack[slot];
-        if s.is_spilled() {
+        if s.is_one_thing() {
             s.bytes.iter_mut().for_each(Slot::scrub);
         }
         s.reg = Reg::NOT_INIT;
@@ -370,7 +370,7 @@ impl Env<'_> {
                 return Err(self.refuse(errno::EINVAL, "V0305", m));
             }
             let s = &mut self.cur.frame_mut(frame).stack[slot];
-            if s.is_spilled() {
+            if s.is_one_thing() {
                 s.bytes.iter_mut().for_each(Slot::scrub);
             }
             s.reg = Reg::NOT_INIT;
@@ -431,7 +431,7 @@ impl Env<'_> {
             Byte::Misc => true,
             Byte::Zero => true,
             Byte::Invalid => self.rights.uninit_stack,
-            Byte::Spill => false,
+            Byte::Spill | Byte::IrqFlag => false,
         };
         if plain {
             if clobber && s.bytes[byte] != Byte::Misc {

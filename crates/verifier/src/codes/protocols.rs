@@ -52,4 +52,21 @@ After a release no copy of the pointer can be used either."#,
         story: r#"A spin lock is the `struct bpf_spin_lock` in a map's value at its constant offset; one can be held at a time, and the one that
 was taken must be the one that is released. Two lookups give two different values, even of the same key."#,
     },
+    Code {
+        id: "V0707",
+        title: "interrupts restored wrongly",
+        story: r#"`bpf_local_irq_save` keeps the processor's flags in eight bytes of the stack, and `bpf_local_irq_restore` takes them from there.
+The address is a variable of its own on the stack, aligned to eight bytes, at a constant offset. It holds no flags yet when
+they are saved and is not touched until they are restored; sections nest, and the last one that was opened is closed first.
+
+```c
+unsigned long outer, inner;
+
+bpf_local_irq_save(&outer);
+bpf_local_irq_save(&inner);
+bpf_local_irq_restore(&outer);          /* inner is still open */
+```
+
+Swap the two. Storing anything to the variable in between loses the flags, and the section can't be closed any more."#,
+    },
 ];

@@ -12,6 +12,7 @@ use super::tell::touch;
 use super::tell_calls::room;
 use super::{patch, refusals};
 use crate::refusal::Refusal;
+use crate::rows::calls;
 use crate::state::{Kind, Reg};
 use crate::structure;
 use crate::task::Task;
@@ -246,7 +247,7 @@ impl Fixer<'_> {
     /// A bit for each register that may be read from a slot on.
     fn live(&self, slot: usize) -> u16 {
         let mut aux = vec![structure::Aux::default(); self.path.slots.len()];
-        structure::live_registers(self.path.slots, &mut aux, self.task.prog_type);
+        structure::live_registers(self.path.slots, &mut aux, &|callee| calls::takes(self.task, callee));
         aux.get(slot).map_or(!0, |a| a.live)
     }
 

@@ -15,6 +15,7 @@ mod place;
 mod tell;
 mod tell_calls;
 mod tell_packet;
+mod tell_sections;
 mod words;
 
 use skep_diag::{Diagnostic, Fix};

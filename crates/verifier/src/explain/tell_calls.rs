@@ -16,8 +16,9 @@ pub(super) fn choose(case: &mut Case<'_>) {
         "V0402" | "V0403" | "V0404" | "V0305" => case.stack_bytes(),
         "V0509" => case.not_for_this(),
         "V0701" => case.unreleased(),
-        "V0702" | "V0703" => case.locked(),
+        "V0702" | "V0703" => case.inside_section(),
         "V0704" => case.nothing_held(),
+        "V0707" => case.irq_flag(),
         _ => {}
     }
 }
@@ -140,15 +141,6 @@ impl Case<'_> {
             self.because(at, by);
         }
         self.taken("the path");
-    }
-
-    fn locked(&mut self) {
-        if let Some(at) = self.holder(|k| matches!(k, HeldKind::Lock { .. })) {
-            self.because(at, "the lock is taken here");
-        }
-        if self.refusal.code == "V0703" {
-            self.told.label = "called with the lock held".into();
-        }
     }
 
     fn nothing_held(&mut self) {

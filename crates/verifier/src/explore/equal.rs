@@ -157,8 +157,10 @@ fn slot_safe(old: &Slot, new: Option<&Slot>, ids: &mut IdMap, how: Exact, uninit
         if a != b {
             return false;
         }
-        if i == 7 && a == Byte::Spill {
-            return reg_safe(&old.reg, &new.reg, ids, how);
+        match (i, a) {
+            (7, Byte::Spill) => return reg_safe(&old.reg, &new.reg, ids, how),
+            (7, Byte::IrqFlag) => return ids.matches(old.reg.ref_id, new.reg.ref_id),
+            _ => {}
         }
     }
     true

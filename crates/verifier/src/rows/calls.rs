@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use skep_abi::{Arg, HelperId as H, HelperRow, ProgType as P, Ret};
 use skep_btf::Kind as BtfKind;
+use skep_isa::CallTarget;
 
 use crate::task::Task;
 
@@ -47,18 +48,36 @@ const MIGHT_SLEEP: [H; 4] = [H::COPY_FROM_USER, H::COPY_FROM_USER_TASK, H::IMA_I
 
 const SYNC: [H; 4] = [H::FOR_EACH_MAP_ELEM, H::FIND_VMA, H::LOOP, H::USER_RINGBUF_DRAIN];
 
-/// Kernel functions that are modelled: those that open and close sections.
-const KFUNCS: [&str; 4] =
-    ["bpf_rcu_read_lock", "bpf_rcu_read_unlock", "bpf_preempt_disable", "bpf_preempt_enable"];
+/// A kernel function that opens or closes a section; the others are not modelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kfunc {
+    RcuLock,
+    RcuUnlock,
+    PreemptDisable,
+    PreemptEnable,
+    /// Takes the address of eight bytes of stack, where the flags of the processor are kept.
+    IrqSave,
+    /// Takes the same address.
+    IrqRestore,
+}
+
+static KFUNCS: [(&str, Kfunc); 6] = [
+    ("bpf_rcu_read_lock", Kfunc::RcuLock),
+    ("bpf_rcu_read_unlock", Kfunc::RcuUnlock),
+    ("bpf_preempt_disable", Kfunc::PreemptDisable),
+    ("bpf_preempt_enable", Kfunc::PreemptEnable),
+    ("bpf_local_irq_save", Kfunc::IrqSave),
+    ("bpf_local_irq_restore", Kfunc::IrqRestore),
+];
 
 /// The name of the kernel function that a call names by number.
 pub(crate) fn kfunc_name(task: &Task, number: i32) -> Option<&str> {
     task.kfuncs.iter().find(|(n, _)| *n == number).map(|(_, name)| name.as_str())
 }
 
-/// Whether a kernel function is modelled.
-pub(crate) fn kfunc_modelled(name: &str) -> bool {
-    KFUNCS.contains(&name)
+/// The kernel function with this name, if it is modelled.
+pub(crate) fn kfunc(name: &str) -> Option<Kfunc> {
+    KFUNCS.iter().find(|(n, _)| *n == name).map(|(_, kfunc)| *kfunc)
 }
 
 /// The kernel's functions that it offers to programs: those with the tag that it puts on them. Nothing where the kernel's
@@ -124,8 +143,15 @@ pub(crate) fn result(row: &HelperRow) -> Ret {
     if row.id == H::SET_HASH_INVALID { Ret::Num } else { row.ret }
 }
 
-/// Registers r1 to r5 that a helper takes, as bits; none if there is no such helper.
-pub(crate) fn arg_mask(id: i32, prog: P) -> Option<u16> {
-    let row = helper(id).row()?;
-    Some(((1u16 << args(row, prog).len()) - 1) << 1)
+/// Registers r1 to r5 that a call takes, as bits; all of them if that is not known.
+pub(crate) fn takes(task: &Task, callee: CallTarget) -> u16 {
+    let taken = match callee {
+        CallTarget::Helper(id) => helper(id).row().map_or(5, |row| args(row, task.prog_type).len()),
+        CallTarget::Kfunc { btf_id, .. } => match kfunc_name(task, btf_id).and_then(kfunc) {
+            Some(Kfunc::IrqSave | Kfunc::IrqRestore) => 1,
+            _ => 0,
+        },
+        _ => 5,
+    };
+    ((1 << taken) - 1) << 1
 }

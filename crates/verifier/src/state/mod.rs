@@ -96,6 +96,13 @@ pub(crate) struct Holds {
     pub(crate) preempt: u32,
 }
 
+impl Holds {
+    /// The section without interrupts that was opened last.
+    pub(crate) fn irq(&self) -> Option<&Held> {
+        self.list.iter().rev().find(|h| h.kind == HeldKind::Irq)
+    }
+}
+
 /// One jump of a path, and what precision has to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {

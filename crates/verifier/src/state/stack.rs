@@ -23,6 +23,8 @@ pub(crate) enum Byte {
     Misc,
     /// Zero.
     Zero,
+    /// The processor's flags as they were before interrupts were switched off; the slot's `ref_id` says by which call.
+    IrqFlag,
 }
 
 /// Slots of a piece: what one write copies at most.
@@ -141,6 +143,16 @@ impl Slot {
     /// Whether a register was spilled whole or in its low part: the slot's lowest byte says so.
     pub(crate) fn is_spilled(&self) -> bool {
         self.bytes[7] == Byte::Spill
+    }
+
+    /// Whether all eight bytes are one thing, which a store to any of them destroys.
+    pub(crate) fn is_one_thing(&self) -> bool {
+        matches!(self.bytes[7], Byte::Spill | Byte::IrqFlag)
+    }
+
+    /// Whether the flags of the processor are kept here.
+    pub(crate) fn is_irq_flag(&self) -> bool {
+        self.bytes == [Byte::IrqFlag; 8]
     }
 
     /// Whether a number was spilled.

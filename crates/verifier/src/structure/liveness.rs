@@ -1,12 +1,9 @@
 //! Which registers may still be read: live variables, backwards over each subprogram.
 
-use skep_abi::ProgType;
 use skep_isa::{AtomicOp, CallTarget, Op, Operand, Reg};
 
 use super::{Aux, Slot, successors};
-use crate::rows::calls;
 
-const ARGS: u16 = 0b11_1110;
 const CALLER_SAVED: u16 = 0b11_1111;
 
 fn bit(r: Reg) -> u16 {
@@ -20,8 +17,11 @@ fn operand(o: Operand) -> u16 {
     }
 }
 
+/// Registers that a call takes, a bit each.
+pub(crate) type Takes<'a> = &'a dyn Fn(CallTarget) -> u16;
+
 /// Registers that an instruction reads, and those that it sets.
-fn use_def(op: &Op, prog: ProgType) -> (u16, u16) {
+fn use_def(op: &Op, takes: Takes<'_>) -> (u16, u16) {
     match *op {
         Op::Alu { op: skep_isa::AluOp::Mov, dst, src, .. } => (operand(src), bit(dst)),
         Op::Alu { dst, src, .. } => (bit(dst) | operand(src), bit(dst)),
@@ -38,21 +38,18 @@ fn use_def(op: &Op, prog: ProgType) -> (u16, u16) {
         Op::Jump { .. } | Op::MayGoto { .. } => (0, 0),
         Op::Branch { dst, src, .. } => (bit(dst) | operand(src), 0),
         Op::Exit => (1, 0),
-        Op::Call(CallTarget::Helper(id)) => (calls::arg_mask(id, prog).unwrap_or(ARGS), CALLER_SAVED),
-        // Those that are modelled open and close sections: they take nothing.
-        Op::Call(CallTarget::Kfunc { .. }) => (0, CALLER_SAVED),
-        Op::Call(_) => (ARGS, CALLER_SAVED),
+        Op::Call(target) => (takes(target), CALLER_SAVED),
     }
 }
 
 /// Fills [`Aux::live`] for each slot.
-pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], prog: ProgType) {
+pub(crate) fn live_registers(slots: &[Slot], aux: &mut [Aux], takes: Takes<'_>) {
     let effects: Vec<(u16, u16)> = slots
         .iter()
         .map(|s| match s {
-            Slot::Op(op) => use_def(op, prog),
+            Slot::Op(op) => use_def(op, takes),
             Slot::Half => (0, 0),
-            Slot::Bad(_, Some(op)) => use_def(op, prog),
+            Slot::Bad(_, Some(op)) => use_def(op, takes),
             Slot::Bad(..) => (u16::MAX, 0),
         })
         .collect();
@@ -68,9 +65,8 @@ pub(crate) fn unset_register(slots: &[Slot], given: u16) -> Option<u8> {
     let effects: Vec<(u16, u16)> = slots
         .iter()
         .map(|s| match s {
-            Slot::Op(Op::Call(_)) => (0, CALLER_SAVED),
             Slot::Op(Op::LoadAbs { .. } | Op::LoadInd { .. }) => (0, CALLER_SAVED),
-            Slot::Op(op) => use_def(op, ProgType::UNSPEC),
+            Slot::Op(op) => use_def(op, &|_| 0),
             Slot::Half | Slot::Bad(..) => (0, 0),
         })
         .collect();
@@ -109,7 +105,6 @@ fn flow(slots: &[Slot], effects: &[(u16, u16)]) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
-    use skep_abi::ProgType;
     use skep_isa::Insn;
 
     use super::super::{Aux, decode_slots};
@@ -145,7 +140,7 @@ mod tests {
             let slots = decode_slots(&insns);
             let effects: Vec<(u16, u16)> = slots
                 .iter()
-                .map(|s| if let Slot::Op(op) = s { use_def(op, ProgType::XDP) } else { (0, 0) })
+                .map(|s| if let Slot::Op(op) = s { use_def(op, &|_| 0) } else { (0, 0) })
                 .collect();
             let mut rounds = vec![0_u16; slots.len()];
             loop {
@@ -173,7 +168,7 @@ mod tests {
         insns.push(Insn { opcode: 0x95, ..Insn::default() });
         let slots = decode_slots(&insns);
         let mut aux = vec![Aux::default(); slots.len()];
-        live_registers(&slots, &mut aux, ProgType::XDP);
+        live_registers(&slots, &mut aux, &|_| 0);
         // r0 from the beginning on, and what the copies read.
         assert_eq!(aux[1].live, 0b11_1100_0001);
         assert_eq!(aux[500_001].live, 1);

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use skep_abi::MapType;
-use skep_btf::Endian;
+use skep_btf::{Btf, Endian, Kind};
 use skep_isa::Insn;
+use skep_isa::asm::RefKind;
 use skep_sys::map::{Create, Map};
 use skep_sys::{Cap, btf, caps::Caps, prog, test_run};
 
@@ -122,6 +123,16 @@ fn counted(case: &Case, (prog, log): (OwnedFd, String)) -> Result<OwnedFd, Strin
     }
 }
 
+/// The number of a function among the running kernel's types, which are read when first needed.
+fn kernel_function(types: &mut Option<Btf>, name: &str) -> Result<i32, String> {
+    if types.is_none() {
+        let bytes = std::fs::read("/sys/kernel/btf/vmlinux").map_err(|e| e.to_string())?;
+        *types = Some(Btf::parse(&bytes).map_err(|e| e.to_string())?);
+    }
+    let id = types.as_ref().and_then(|t| t.find(name, Kind::Func));
+    id.map(|id| id.0 as i32).ok_or(format!("the kernel has no function `{name}`"))
+}
+
 fn load(case: &Case, maps: &Maps) -> Result<(OwnedFd, String), String> {
     let types = types(case)?;
     let types_fd = types
@@ -133,8 +144,12 @@ fn load(case: &Case, maps: &Maps) -> Result<(OwnedFd, String), String> {
     let funcs: Vec<[u32; 2]> = funcs.iter().map(|(slot, id)| [*slot as u32, id.0]).collect();
     let assembly = &case.program.assembly;
     let mut insns: Vec<Insn> = assembly.insns.clone();
+    let mut kernel_types = None;
     for reference in &assembly.references {
-        insns[reference.slot].imm = find(maps, &reference.name)?.as_fd().as_raw_fd();
+        insns[reference.slot].imm = match reference.kind {
+            RefKind::Kfunc => kernel_function(&mut kernel_types, &reference.name)?,
+            _ => find(maps, &reference.name)?.as_fd().as_raw_fd(),
+        };
     }
     let header = &case.header;
     let attr = prog::LoadAttr {

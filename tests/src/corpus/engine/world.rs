@@ -7,7 +7,7 @@ use skep_abi::{AttachType, MapType, ProgType};
 use skep_backend::{Backend, Error, ErrorKind, Event, LoadOptions, Loaded, Map, TestRun};
 use skep_isa::Endian;
 use skep_isa::asm::RefKind;
-use skep_object::{FuncInfo, InitialRef, MapSpec, Program, Reloc, RelocTarget, Spec};
+use skep_object::{Extern, ExternKind, FuncInfo, InitialRef, MapSpec, Program, Reloc, RelocTarget, Spec};
 use skep_runtime::World as Runtime;
 
 use super::{Answer, Engine};
@@ -127,7 +127,8 @@ pub(super) fn spec(case: &Case, endian: Endian) -> Result<Spec, String> {
         let at = index(&maps, map)?;
         maps[at].initial_refs.push((u32::from_le_bytes(key), target));
     }
-    let relocs = relocs(case, |name| index(&maps, name))?;
+    let externs = kernel_functions(case);
+    let relocs = relocs(case, |name| index(&maps, name), &externs)?;
     let mut program = program(case, relocs);
     let mut btf = None;
     if let Some(types) = types(case)? {
@@ -136,7 +137,7 @@ pub(super) fn spec(case: &Case, endian: Endian) -> Result<Spec, String> {
         btf = Some(types.btf);
     }
     let license = header.license.clone().unwrap_or_else(|| "GPL".into());
-    Ok(Spec { endian, license, programs: vec![program], maps, btf, ..Spec::default() })
+    Ok(Spec { endian, license, programs: vec![program], maps, externs, btf, ..Spec::default() })
 }
 
 fn default_inner() -> MapSpec {
@@ -157,16 +158,40 @@ fn program(case: &Case, relocs: Vec<Reloc>) -> Program {
     }
 }
 
-fn relocs(case: &Case, index: impl Fn(&str) -> Result<usize, String>) -> Result<Vec<Reloc>, String> {
+/// What the program calls of the kernel, once each.
+fn kernel_functions(case: &Case) -> Vec<Extern> {
+    let mut externs: Vec<Extern> = Vec::new();
+    for r in case.program.assembly.references.iter().filter(|r| r.kind == RefKind::Kfunc) {
+        if !externs.iter().any(|e| e.name == r.name) {
+            externs.push(Extern {
+                name: r.name.clone(),
+                kind: ExternKind::Kfunc,
+                weak: false,
+                btf_type: None,
+            });
+        }
+    }
+    externs
+}
+
+fn relocs(
+    case: &Case,
+    index: impl Fn(&str) -> Result<usize, String>,
+    externs: &[Extern],
+) -> Result<Vec<Reloc>, String> {
     let assembly = &case.program.assembly;
     let mut out = Vec::new();
     for reference in &assembly.references {
-        let map = index(&reference.name)?;
+        let name = reference.name.as_str();
         let target = match reference.kind {
-            RefKind::Map => RelocTarget::Map(map),
+            RefKind::Map => RelocTarget::Map(index(name)?),
             RefKind::MapValue => {
                 let offset = assembly.insns.get(reference.slot + 1).map_or(0, |i| i.imm as u32);
-                RelocTarget::MapValue { map, offset }
+                RelocTarget::MapValue { map: index(name)?, offset }
+            }
+            RefKind::Kfunc => {
+                let at = externs.iter().position(|e| e.name == name);
+                RelocTarget::Extern(at.ok_or(format!("`{name}` is no kernel function"))?)
             }
             _ => return Err(format!("`{}` is no map", reference.name)),
         };

@@ -2,7 +2,7 @@
 
 use skep_abi::{HelperId, ProgType};
 
-use super::{Builder, CALL, EXIT, FP, Holds, KEPT, MOV, MOV_IMM};
+use super::{ADD, AND_IMM, Builder, CALL, EXIT, FP, Holds, KEPT, MAX_DEPTH, MOV, MOV_IMM, SIZES};
 use crate::fidelity::program::KFUNC;
 use crate::fidelity::world::{LOCKED, LOCKED_HASH};
 
@@ -111,16 +111,63 @@ impl Builder<'_> {
         }
     }
 
+    /// Interrupts are switched off, something is done, they are restored: mostly from where their flags are.
     fn interrupts(&mut self, steps: u32) {
-        let at = self.random.of(&[96, 104, 112]);
-        self.load_stack(1, at);
+        let at = self.random.of(&[96, 104, 112, 120]);
+        self.flag(at);
         self.kfunc(IRQ.0);
-        if self.random.percent(50) {
-            self.block(steps);
+        match self.random.below(12) {
+            0..5 => self.block(steps),
+            5..8 if self.depth < MAX_DEPTH => {
+                self.depth += 1;
+                self.interrupts(steps);
+                self.depth -= 1;
+            }
+            8 => self.touch(at),
+            _ => {}
         }
         if self.random.percent(93) {
-            self.load_stack(1, at);
+            self.flag(at);
             self.kfunc(IRQ.1);
+        }
+    }
+
+    /// The address of the flags, in r1: rarely it is another.
+    fn flag(&mut self, at: i32) {
+        let number = self.reg_with(|h| h == Holds::Number).filter(|r| *r != 1);
+        match (self.random.below(60), number) {
+            (0, _) => self.load_stack(1, at - 4),
+            (1, _) => self.load_stack(1, 0),
+            (2, Some(n)) => {
+                self.emit(AND_IMM, n, 0, 0, 8);
+                self.load_stack(1, at);
+                self.emit(ADD, 1, n, 0, 0);
+            }
+            (3, _) => {
+                let from = self.random.below(10) as u8;
+                self.emit(MOV, 1, from, 0, 0);
+            }
+            _ => self.load_stack(1, at),
+        }
+    }
+
+    /// The bytes where the flags are kept are read, or written to.
+    fn touch(&mut self, at: i32) {
+        let (size, bytes) = self.random.of(&SIZES);
+        let off = self.random.within(0, 8 - i32::from(bytes)) as i16;
+        let off = off / bytes * bytes - at as i16;
+        match self.random.below(3) {
+            0 => {
+                self.emit(0x61 & !0x18 | size, 0, FP, off, 0);
+                self.set(0, Holds::Number);
+            }
+            1 => self.emit(0x62 & !0x18 | size, FP, 0, off, 1),
+            _ => {
+                self.load_stack(1, at);
+                self.emit(MOV_IMM, 2, 0, 0, 8);
+                self.emit(MOV_IMM, 3, 0, 0, 0);
+                self.helper_call(HelperId::PROBE_READ_KERNEL);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use skep::abi::{AttachType, MapType, ProgType};
 use skep::diag::Source;
 use skep::isa::asm::{Assembly, RefKind, SlotSpan};
-use skep::object::{InitialRef, LineInfo, MapSpec, Program, Reloc, RelocTarget, Spec};
+use skep::object::{Extern, ExternKind, InitialRef, LineInfo, MapSpec, Program, Reloc, RelocTarget, Spec};
 
 use super::forward;
 use crate::cmd::asm::{DialectArg, assemble};
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str, file: &str, name: &str) -> Result<Text, Failure> 
     }
     t.connect().map_err(|f| f.context(file))?;
     let assembly = assemble(text, DialectArg::Auto, file)?;
-    program.relocs = relocs(&assembly, &t.spec, file)?;
+    program.relocs = relocs(&assembly, &mut t.spec, file)?;
     program.line_info = lines(&assembly, text, file);
     let spans = assembly.lines.iter().map(|l| (l.slot, l.span.clone())).collect();
     t.source = Some((Source::new(file, text), spans));
@@ -179,8 +179,16 @@ fn lines(a: &Assembly, text: &str, file: &str) -> Vec<LineInfo> {
     a.lines.iter().map(one).collect()
 }
 
+/// The place of a function of the kernel's among the externs, declared when it is first named.
+fn kernel_function(externs: &mut Vec<Extern>, name: &str) -> usize {
+    externs.iter().position(|e| e.name == name).unwrap_or_else(|| {
+        externs.push(Extern { name: name.to_owned(), kind: ExternKind::Kfunc, weak: false, btf_type: None });
+        externs.len() - 1
+    })
+}
+
 /// Names that the text leaves open, as relocations.
-fn relocs(a: &Assembly, spec: &Spec, file: &str) -> Result<Vec<Reloc>, Failure> {
+fn relocs(a: &Assembly, spec: &mut Spec, file: &str) -> Result<Vec<Reloc>, Failure> {
     let mut all = Vec::new();
     for r in &a.references {
         let map = spec.map(&r.name).map(|(index, _)| index);
@@ -194,6 +202,7 @@ fn relocs(a: &Assembly, spec: &Spec, file: &str) -> Result<Vec<Reloc>, Failure> 
                 let hint = format!("declare it: `#! map = {} array 4 8 1`", r.name);
                 return Err(Failure::new(format!("{file}: no map `{}`", r.name)).hint(hint));
             }
+            (RefKind::Kfunc, _) => RelocTarget::Extern(kernel_function(&mut spec.externs, &r.name)),
             _ => return Err(Failure::new(format!("{file}: `{}` is defined nowhere", r.name))),
         };
         all.push(Reloc { insn: r.slot, target });

@@ -68,7 +68,7 @@ impl Pass {
                 f.regs[..6].fill(Value::UNKNOWN);
             }
             Op::Call(CallTarget::Helper(id)) => self.helper(pc, id, f),
-            Op::Call(_) => f.regs[..6].fill(Value::UNKNOWN),
+            Op::Call(_) => self.kfunc(pc, f),
             Op::AddrSpaceCast { dst, .. } => f.regs[dst.index()] = Value::UNKNOWN,
             Op::Jump { .. } | Op::Branch { .. } | Op::MayGoto { .. } | Op::Exit => {}
         }
@@ -159,6 +159,13 @@ impl Pass {
             // Another frame's stack is looked after where that frame calls.
             _ => {}
         }
+    }
+
+    /// A kernel function writes to memory that it is given.
+    fn kfunc(&self, pc: usize, f: &mut Frame) {
+        let passed = self.facts.at(pc).call().map(|c| c.args).into_iter().flatten().flatten();
+        passed.for_each(|p| self.written(Some(p.region), i64::from(p.size), None, f));
+        f.regs[..6].fill(Value::UNKNOWN);
     }
 
     fn helper(&self, pc: usize, id: i32, f: &mut Frame) {
