@@ -44,7 +44,7 @@ impl Width {
     pub const ALL: [Self; 2] = [Self::W32, Self::W64];
 }
 
-/// Width of a memory access.
+/// Width of a memory access: as a number, the binary logarithm of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Size {
     /// One byte.
@@ -64,12 +64,7 @@ impl Size {
     /// The width in bytes.
     #[inline]
     pub const fn bytes(self) -> usize {
-        match self {
-            Self::B => 1,
-            Self::H => 2,
-            Self::W => 4,
-            Self::Dw => 8,
-        }
+        1 << self as usize
     }
 }
 

@@ -11,10 +11,15 @@ use crate::memory::Memory;
 pub(crate) const HEAD: usize = if cfg!(target_arch = "aarch64") { 1 << 16 } else { 1 << 12 };
 const _: () = assert!(size_of::<Head>() <= HEAD);
 
+/// How many pieces of shared code programs go to.
+pub(crate) const WAYS_OUT: usize = 6;
+
 /// What compiled code has at hand.
 #[repr(C)]
 pub(crate) struct Head {
     pub(crate) gates: [Gate; WAYS],
+    /// Where programs go for what is rare: code that all of them share, where they have it so. Null before the first run.
+    pub(crate) ways_out: [*const u8; WAYS_OUT],
     /// The machine that runs, while one does.
     pub(crate) machine: *mut Machine,
     /// The memory that the cage belongs to, while a machine runs.
@@ -37,6 +42,7 @@ pub(crate) struct Head {
 impl Head {
     pub(crate) const EMPTY: Self = Self {
         gates: [Gate::EMPTY; WAYS],
+        ways_out: [null(); WAYS_OUT],
         machine: null_mut(),
         memory: null_mut(),
         frame_step: 1 << 32,

@@ -58,6 +58,12 @@ pub(crate) const LOT_RETVAL: i32 = field(offset_of!(Lot, retval));
 pub(crate) const LOT_BYTES: i32 = field(size_of::<Lot>());
 pub(crate) const OPENED: i32 = head(offset_of!(Head, opened));
 
+/// Where a program goes for what is rare.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AArch64 code has it in itself"))]
+pub(crate) const fn way_out(n: usize) -> i32 {
+    head(offset_of!(Head, ways_out) + n * size_of::<*const u8>())
+}
+
 const fn gate(base: usize) -> usize {
     offset_of!(Head, gates) + base * size_of::<Gate>()
 }

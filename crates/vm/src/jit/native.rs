@@ -17,10 +17,9 @@ impl Native {
         if cfg!(target_endian = "big") {
             return Err(NoNative::Machine);
         }
-        let Output { code, shape, links } = host::compile_here(source).ok_or(NoNative::TooLong)?;
-        let link = |code: &mut [u8], behind| host::link(code, &links, behind);
-        let pages = Pages::new(&Draft { code: &code, shared: host::shared(), link: &link }, source.own_pages);
-        host::recycle(code, links);
+        let Output { code, front, shape } = host::compile_here(source)?;
+        let pages = Pages::new(&Draft { front: &front, room: shape.front, code: &code }, source.own_pages);
+        host::recycle(code, front);
         Ok(Self { pages: pages.ok_or(NoNative::Memory)?, shape })
     }
 
@@ -32,7 +31,12 @@ impl Native {
     /// The code of the instruction that begins at a cell.
     pub(crate) fn entry(&self, cell: usize) -> Option<*const u8> {
         let offset = self.shape.entries.get(cell).copied().filter(|offset| *offset != NOWHERE)?;
-        Some(self.pages.start().wrapping_add(offset as usize))
+        Some(self.first().wrapping_add(offset as usize))
+    }
+
+    /// Where offsets count from.
+    pub(super) fn first(&self) -> *const u8 {
+        self.pages.start().wrapping_add(self.shape.front)
     }
 
     /// The call that returns to an offset.

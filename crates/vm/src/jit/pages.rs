@@ -4,29 +4,49 @@
 //! mappings, one to write and one to run: no system call is made for a program. Elsewhere, and where the system gives no
 //! such chunk, a program has a mapping of its own, written before it may be run, with a page at either end that nothing
 //! may touch: so too on AArch64, as emulators of it (qemu before 8.1) take no notice of what is written through another
-//! mapping. Either way the code that all programs share stands in reach of a relative call.
+//! mapping.
 
 use std::ptr::NonNull;
+
+use super::host;
+use super::shape::{STUB, Stub};
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::pool;
 
 /// What is put into memory.
 pub(super) struct Draft<'a> {
-    /// The program's own code.
+    /// What stands before the code, the last one first.
+    pub(super) front: &'a [Stub],
+    /// Bytes for that, at least as many as it has.
+    pub(super) room: usize,
+    /// The code.
     pub(super) code: &'a [u8],
-    /// What programs share.
-    pub(super) shared: &'static [u8],
-    /// Called with the code in its place to write and how far behind the shared code's start it is going to be run.
-    pub(super) link: &'a dyn Fn(&mut [u8], usize),
+}
+
+impl Draft<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.room + self.code.len()
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        let (front, code) = bytes.split_at_mut(self.room);
+        code.copy_from_slice(self.code);
+        let (rest, stubs) = front.split_at_mut(self.room - self.front.len() * STUB);
+        rest.fill(host::TRAPS);
+        for (place, stub) in stubs.as_chunks_mut::<STUB>().0.iter_mut().zip(self.front.iter().rev()) {
+            for (place, word) in place.as_chunks_mut().0.iter_mut().zip(stub) {
+                *place = word.to_le_bytes();
+            }
+        }
+    }
 }
 
 /// Machine code that may be run and read.
 pub(crate) struct Pages {
     start: NonNull<u8>,
     len: usize,
-    /// How far behind the shared code it is.
-    behind: usize,
     home: Home,
 }
 
@@ -49,18 +69,17 @@ impl Pages {
     /// Copies code into memory that may be run, into pages of its `own` if that is wanted. `None` if the system gives none.
     pub(super) fn new(draft: &Draft<'_>, own: bool) -> Option<Self> {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if !own && let Some((start, behind)) = pool::take(draft) {
-            return Some(Self { start, len: draft.code.len(), behind, home: Home::Pool });
+        if !own && let Some(start) = pool::take(draft) {
+            return Some(Self { start, len: draft.len(), home: Home::Pool });
         }
         let _ = own;
         Self::own(draft)
     }
 
     /// The same in fresh pages.
-    fn own(draft: &Draft<'_>) -> Option<Self> {
+    pub(super) fn own(draft: &Draft<'_>) -> Option<Self> {
         let page = page()?;
-        let behind = draft.shared.len().next_multiple_of(64);
-        let body = behind.checked_add(draft.code.len().max(1))?.checked_next_multiple_of(page)?;
+        let body = draft.len().max(1).checked_next_multiple_of(page)?;
         let map_len = body.checked_add(page.checked_mul(2)?)?;
         // SAFETY: a new private mapping at an address of the system's choice touches nothing that exists.
         let map = unsafe {
@@ -72,17 +91,13 @@ impl Pages {
         }
         let map = NonNull::new(map.cast::<u8>())?;
         let first = map.as_ptr().wrapping_add(page);
-        let start = NonNull::new(first.wrapping_add(behind))?;
-        let pages = Self { start, len: draft.code.len(), behind, home: Home::Own(map, map_len) };
+        let start = NonNull::new(first)?;
+        let pages = Self { start, len: draft.len(), home: Home::Own(map, map_len) };
         // SAFETY: the range is the inside of the mapping just made. It is writable between the two calls, where
         // nothing but its bytes are written, and nobody has its address yet.
         let ready = unsafe {
             libc::mprotect(first.cast(), body, libc::PROT_READ | libc::PROT_WRITE) == 0 && {
-                let bytes = std::slice::from_raw_parts_mut(first, body);
-                bytes[..draft.shared.len()].copy_from_slice(draft.shared);
-                let own = &mut bytes[behind..behind + draft.code.len()];
-                own.copy_from_slice(draft.code);
-                (draft.link)(own, behind);
+                draft.write(std::slice::from_raw_parts_mut(first, draft.len()));
                 meet(first, body);
                 libc::mprotect(first.cast(), body, libc::PROT_READ | libc::PROT_EXEC) == 0
             }
@@ -90,17 +105,12 @@ impl Pages {
         ready.then_some(pages)
     }
 
-    /// The first byte of the program's code.
+    /// The first byte.
     pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
-    /// The first byte of what programs share.
-    pub(crate) fn shared(&self) -> *mut u8 {
-        self.start().wrapping_sub(self.behind)
-    }
-
-    /// The program's code.
+    /// All of it.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes from `start` are readable from `new` to `drop`, and never written in between.
         unsafe { std::slice::from_raw_parts(self.start(), self.len) }

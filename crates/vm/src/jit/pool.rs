@@ -2,7 +2,7 @@
 //!
 //! A chunk is a file in memory that is mapped twice: once to be run and read, between two pages that nothing may touch, once
 //! to be written. Programs get pieces of it and give them back, without a call of the system. What is free holds
-//! instructions that trap. A chunk begins with the code that programs share. The habit is Linux's own: its
+//! instructions that trap. The habit is Linux's own: its
 //! `bpf_prog_pack` puts many programs on one page and writes them through another mapping.
 //!
 //! A fork would leave two processes that write to the same file. So each of them leaves the chunks of before a fork as they
@@ -84,8 +84,8 @@ extern "C" fn after_fork() {
     unsafe { libc::pthread_mutex_unlock(LOCK.0.get()) };
 }
 
-/// Puts code into a piece of its own: where it is run, and how far behind the shared code.
-pub(super) fn take(draft: &Draft<'_>) -> Option<(NonNull<u8>, usize)> {
+/// Puts code into a piece of its own: where it is run.
+pub(super) fn take(draft: &Draft<'_>) -> Option<NonNull<u8>> {
     with(|pool| {
         // SAFETY: three functions of this program's, which may be called at any fork.
         let ask =
@@ -93,23 +93,21 @@ pub(super) fn take(draft: &Draft<'_>) -> Option<(NonNull<u8>, usize)> {
         if !*pool.told.get_or_insert_with(ask) {
             return None;
         }
-        let len = draft.code.len().max(1).checked_next_multiple_of(UNIT)?;
+        let len = draft.len().max(1).checked_next_multiple_of(UNIT)?;
         let found = pool.chunks.iter_mut().rev().find_map(|chunk| Some((chunk.cut(len)?, chunk)));
         let (at, chunk) = match found {
             Some(found) => found,
             None => {
-                pool.chunks.push(Chunk::new(len, draft.shared)?);
+                pool.chunks.push(Chunk::new(len)?);
                 let chunk = pool.chunks.last_mut()?;
                 (chunk.cut(len)?, chunk)
             }
         };
-        let bytes = chunk.bytes(at..at + draft.code.len());
-        bytes.copy_from_slice(draft.code);
-        (draft.link)(bytes, at);
+        draft.write(chunk.bytes(at..at + draft.len()));
         let start = NonNull::new(chunk.run.as_ptr().wrapping_add(at))?;
         // SAFETY: the bytes just written, where they are run.
-        unsafe { meet(start.as_ptr(), draft.code.len()) };
-        Some((start, at))
+        unsafe { meet(start.as_ptr(), draft.len()) };
+        Some(start)
     })
 }
 
@@ -132,10 +130,10 @@ pub(super) fn give_back(start: NonNull<u8>, len: usize) {
 }
 
 impl Chunk {
-    /// A chunk with room for `len` bytes behind the shared code.
-    fn new(len: usize, shared: &[u8]) -> Option<Self> {
-        let (page, first) = (page()?, shared.len().next_multiple_of(UNIT));
-        let len = len.checked_add(first)?.max(CHUNK).checked_next_multiple_of(page)?;
+    /// A chunk with room for `len` bytes.
+    fn new(len: usize) -> Option<Self> {
+        let page = page()?;
+        let len = len.max(CHUNK).checked_next_multiple_of(page)?;
         let size = libc::off_t::try_from(len).ok()?;
         // SAFETY: a name that ends with zero; the descriptor is this function's own, and closed in it once. The first
         // mapping is new, of nobody's addresses; the second takes the place of its inside, which nobody has the address
@@ -173,19 +171,8 @@ impl Chunk {
             return None;
         }
         let (run, write) = (NonNull::new(run.cast())?, NonNull::new(write.cast())?);
-        let mut chunk = Self {
-            run,
-            write,
-            len,
-            page,
-            free: std::iter::once(first..len).collect(),
-            pieces: 0,
-            frozen: false,
-        };
-        chunk.bytes(0..shared.len()).copy_from_slice(shared);
-        // SAFETY: the bytes just written, where they are run.
-        unsafe { meet(chunk.run.as_ptr(), shared.len()) };
-        Some(chunk)
+        let free = std::iter::once(0..len).collect();
+        Some(Self { run, write, len, page, free, pieces: 0, frozen: false })
     }
 
     /// Bytes to write.
@@ -242,23 +229,23 @@ mod tests {
     use super::*;
 
     fn chunk() -> Chunk {
-        Chunk::new(1, &[1, 2, 3]).expect("a chunk")
+        Chunk::new(1).expect("a chunk")
     }
 
     #[test]
     fn pieces_join_again() {
         let mut chunk = chunk();
         let [a, b, c] = [64, 128, 64].map(|len| chunk.cut(len).expect("room"));
-        assert_eq!((a, b, c), (64, 128, 256));
+        assert_eq!((a, b, c), (0, 64, 192));
         chunk.put_back(b..b + 128);
-        assert_eq!(chunk.cut(192), Some(320));
+        assert_eq!(chunk.cut(192), Some(256));
         assert_eq!(chunk.cut(64), Some(b));
         chunk.put_back(b..b + 64);
         chunk.put_back(c..c + 64);
         chunk.put_back(a..a + 64);
-        chunk.put_back(320..512);
+        chunk.put_back(256..448);
         assert_eq!(chunk.free.len(), 1);
-        assert_eq!(chunk.free[0], 64..chunk.len);
+        assert_eq!(chunk.free[0], 0..chunk.len);
     }
 
     #[test]
@@ -267,7 +254,7 @@ mod tests {
         chunk.bytes(64..66).copy_from_slice(&[7, 8]);
         // SAFETY: the chunk's own bytes, readable, and not written meanwhile.
         let seen = unsafe { std::slice::from_raw_parts(chunk.run.as_ptr(), 66) };
-        assert_eq!((&seen[..3], &seen[64..]), (&[1, 2, 3][..], &[7, 8][..]));
+        assert_eq!((&seen[..3], &seen[64..]), (&[0; 3][..], &[7, 8][..]));
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn prepare(m: &mut Machine, memory: &mut Memory) -> Option<*mut u8> {
     let head = memory.head()?;
     head.machine = m;
     head.memory = itself;
+    host::equip(head);
     head.opened = opened;
     Some(base)
 }
@@ -272,7 +273,7 @@ pub(super) unsafe extern "C" fn deopt(m: *mut Machine, mut sp: *const u64) {
         // SAFETY: between the innermost return and `native_sp` lie only such frames, each as long as this image's call
         // sites make it.
         let word = |n: u8| unsafe { sp.add(n.into()).read() };
-        let Some(site) = native.site((word(0) as usize).wrapping_sub(native.pages.start().addr())) else {
+        let Some(site) = native.site((word(0) as usize).wrapping_sub(native.first().addr())) else {
             return;
         };
         let frame = &native.shape.frame;

@@ -64,18 +64,26 @@ pub(crate) struct Shape {
     /// Calls of subprograms, by the offset that they return to.
     pub(crate) sites: Box<[Site]>,
     pub(crate) frame: FrameShape,
+    /// Bytes of [`Output::front`], with what fills them up to a whole line: offsets count from behind them.
+    pub(crate) front: usize,
     /// Offset of the way in.
     pub(crate) enter: usize,
     /// Offset of the way in with many packets.
     pub(crate) batch: usize,
 }
 
+/// Bytes of a [`Stub`].
+pub(crate) const STUB: usize = 24;
+
+/// Code for what is rare, of one length.
+pub(crate) type Stub = [u64; STUB / 8];
+
 /// Machine code, and where everything is in it.
 pub(crate) struct Output {
     pub(crate) code: Vec<u8>,
+    /// What stands before the code, the last one first: so its place is known as soon as it is made.
+    pub(crate) front: Vec<Stub>,
     pub(crate) shape: Shape,
-    /// Where the code refers to what, by its offset in the shared code.
-    pub(crate) links: Vec<(u32, u32)>,
 }
 
 /// No code begins here.

@@ -221,10 +221,11 @@ impl Compiler<'_> {
             frame: self.frame(),
             entries: self.entries.into(),
             sites: self.sites.into(),
+            front: 0,
             enter: self.thunks.enter,
             batch: self.thunks.batch,
         };
-        Some((Output { code: self.asm.code, shape, links: Vec::new() }, self.relocs))
+        Some((Output { code: self.asm.code, front: Vec::new(), shape }, self.relocs))
     }
 
     /// What a call site lays on the stack, seen from the return behind it.

@@ -20,29 +20,32 @@ pub(crate) use text::text;
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) const RETURN: usize = 16;
 
-/// The code that programs share: none.
+/// What memory for code holds where no code is: `udf #0`.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
-pub(crate) fn shared() -> &'static [u8] {
-    &[]
-}
+pub(crate) const TRAPS: u8 = 0;
 
 /// Where offsets of the ways in count from.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) fn ways(pages: &super::pages::Pages) -> *mut u8 {
-    pages.shared()
+    pages.start()
 }
 
-/// There are no references to shared code.
+/// Programs share no code.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
-pub(crate) fn link(_: &mut [u8], _: &[(u32, u32)], _: usize) {}
+pub(crate) fn equip(_: &mut crate::head::Head) {}
 
 /// There are no buffers to keep.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
-pub(crate) fn recycle(_: Vec<u8>, _: Vec<(u32, u32)>) {}
+pub(crate) fn recycle(_: Vec<u8>, _: Vec<super::shape::Stub>) {}
 
 /// Compiles a program for this process.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
-pub(crate) fn compile_here(source: &super::Source<'_>) -> Option<super::shape::Output> {
+pub(crate) fn compile_here(source: &super::Source<'_>) -> Result<super::shape::Output, super::NoNative> {
+    filled_in(source).ok_or(super::NoNative::TooLong)
+}
+
+#[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
+fn filled_in(source: &super::Source<'_>) -> Option<super::shape::Output> {
     let options = Options { lse: std::arch::is_aarch64_feature_detected!("lse") };
     let (mut output, relocs) = compile(source, options)?;
     for reloc in relocs {

@@ -9,8 +9,23 @@ use skep_isa::{AtomicOp, Operand, Reg, Size};
 
 use super::compile::{Compiler, host, log2};
 use super::encode::*;
-use crate::jit::layout;
 use crate::ops::select::in_frame;
+
+/// Loads of each size, zeros or signs coming in.
+const LOADS: [[CagedRow; 2]; 4] = [
+    [CagedRow::new(MOVZX_8, W::D), CagedRow::new(MOVSX_8, W::Q)],
+    [CagedRow::new(MOVZX_16, W::D), CagedRow::new(MOVSX_16, W::Q)],
+    [CagedRow::new(MOV_RM, W::D), CagedRow::new(MOVSXD, W::Q)],
+    [CagedRow::new(MOV_RM, W::Q), CagedRow::new(MOV_RM, W::Q)],
+];
+
+/// Stores of each size.
+const STORES: [CagedRow; 4] = [
+    CagedRow::new(MOV_MR8, W::B),
+    CagedRow::new(MOV_MR, W::H),
+    CagedRow::new(MOV_MR, W::D),
+    CagedRow::new(MOV_MR, W::Q),
+];
 
 /// What an access wants besides its address.
 #[derive(Clone, Copy)]
@@ -22,8 +37,22 @@ struct Want {
 
 impl Compiler<'_> {
     /// Where the bytes at `base + off` are in the cage, once they are known to be there. Uses both scratch registers.
-    #[inline]
+    #[inline(always)]
     fn reach(&mut self, base: Reg, off: i16, want: Want) -> Caged {
+        if want.aligned || self.has_proof() {
+            return self.reach_aligned_or_proved(base, off, want);
+        }
+        if base == Reg::FP && in_frame(off, want.size) {
+            return Caged(RBP, off.into());
+        }
+        let (retry, reg) = (self.asm.here(), host(base));
+        self.asm.sum(R10, reg, off.into());
+        self.check((base, off), log2(want.size), want.write, retry);
+        Caged(reg, off.into())
+    }
+
+    /// The same where an access may need no check, or one more.
+    fn reach_aligned_or_proved(&mut self, base: Reg, off: i16, want: Want) -> Caged {
         let align = want.size.bytes() as i32 - 1;
         if base == Reg::FP && in_frame(off, want.size) && !(want.aligned && i32::from(off) & align != 0) {
             return Caged(RBP, off.into());
@@ -34,10 +63,7 @@ impl Compiler<'_> {
             return Caged(reg, off.into());
         }
         let retry = self.asm.here();
-        match off {
-            0 => self.asm.mov(R10, reg),
-            _ => self.asm.rm(LEA, W::Q, R10, Rm::Mem(reg, off.into())),
-        }
+        self.asm.sum(R10, reg, off.into());
         if want.aligned && align != 0 {
             self.asm.mi(TEST_MI, W::D, R10, align);
             self.bail_if(CC_NE);
@@ -45,10 +71,7 @@ impl Compiler<'_> {
         if proved {
             return Caged(reg, off.into());
         }
-        let (gate, bits) = (base.index(), log2(want.size));
-        self.asm.rm(SUB_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_start(gate)));
-        self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::gate_limit(gate, bits, want.write)));
-        self.miss_if(CC_AE, (base, off), bits, want.write, retry);
+        self.check((base, off), log2(want.size), want.write, retry);
         Caged(reg, off.into())
     }
 
@@ -77,16 +100,8 @@ impl Compiler<'_> {
         let big = self.big();
         let a = &mut self.asm;
         // In the other byte order the sign is known only after the swap.
-        let (enc, w) = match (size, signed && (!big || size == Size::B)) {
-            (Size::B, true) => (MOVSX_8, W::Q),
-            (Size::B, false) => (MOVZX_8, W::D),
-            (Size::H, true) => (MOVSX_16, W::Q),
-            (Size::H, false) => (MOVZX_16, W::D),
-            (Size::W, true) => (MOVSXD, W::Q),
-            (Size::W, false) => (MOV_RM, W::D),
-            (Size::Dw, _) => (MOV_RM, W::Q),
-        };
-        a.caged(enc, w, dst, at);
+        let extends = signed && (!big || size == Size::B);
+        a.caged(LOADS[size as usize][usize::from(extends)], dst, at);
         if !big {
             return;
         }
@@ -119,13 +134,7 @@ impl Compiler<'_> {
             turn(&mut self.asm, size, R11);
             value = R11;
         }
-        let (enc, w) = match size {
-            Size::B => (MOV_MR8, W::B),
-            Size::H => (MOV_MR, W::H),
-            Size::W => (MOV_MR, W::D),
-            Size::Dw => (MOV_MR, W::Q),
-        };
-        self.asm.caged(enc, w, value, at);
+        self.asm.caged(STORES[size as usize], value, at);
     }
 
     fn put_constant(&mut self, size: Size, at: Caged, imm: i32) {

@@ -28,10 +28,13 @@ use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Wid
 
 use super::encode::*;
 use super::reread;
-use super::thunks::{self, Thunks};
+use super::stubs::Again;
+use super::thunks::{Out, Shared};
+use crate::head::WAYS_OUT;
 use crate::host::Plain;
 use crate::jit::layout;
-use crate::jit::shape::{FrameShape, NOWHERE, Output, Shape, Site, Source, Word};
+use crate::jit::pages::Draft;
+use crate::jit::shape::{FrameShape, NOWHERE, Output, STUB, Shape, Site, Source, Stub, Word};
 use crate::memory::function_address;
 use crate::proof::Lookup;
 
@@ -58,41 +61,15 @@ pub(crate) fn padded(saves: [bool; 4]) -> bool {
     saves.iter().filter(|s| **s).count() % 2 == 1
 }
 
-/// What stands behind the program, out of the way.
-struct Cold {
-    kind: Kind,
-    /// The displacement that leads there.
-    at: u32,
-    /// Where the program goes on.
-    back: u32,
-    /// What r10 is to be.
-    word: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    /// Look the region up and try again.
-    Miss,
-    /// Open a frame for the first time and try again.
-    Open,
-    /// Leave for a cell.
-    Bail,
-    /// Leave for a cell inside of a call that is to return there.
-    Called,
-    /// Call a helper.
-    Helper,
-}
-
 pub(crate) struct Compiler<'a> {
     pub(crate) asm: Asm,
     source: &'a Source<'a>,
-    thunks: &'static Thunks,
+    pub(crate) shared: &'static Shared,
     entries: Vec<u32>,
     /// Displacements that lead to the code of a cell.
     jumps: Vec<(u32, u32)>,
-    /// Displacements that lead to a thunk.
-    links: Vec<(u32, u32)>,
-    cold: Vec<Cold>,
+    /// What stands before the program, out of the way: the first one last.
+    front: Vec<Stub>,
     sites: Vec<Site>,
     saves: [bool; 4],
     uses_may_goto: bool,
@@ -109,9 +86,11 @@ pub(crate) struct Compiler<'a> {
 struct Buffers {
     bytes: Vec<u8>,
     jumps: Vec<(u32, u32)>,
-    links: Vec<(u32, u32)>,
-    cold: Vec<Cold>,
+    front: Vec<Stub>,
 }
+
+/// A cache line: programs begin at multiples of it.
+const LINE: usize = 64;
 
 /// Where loops begin: what processors fetch at once.
 const HEADS: usize = 32;
@@ -121,46 +100,33 @@ const KEPT: usize = 1 << 20;
 
 thread_local! {
     static BUFFERS: Cell<Buffers> = const {
-        Cell::new(Buffers { bytes: Vec::new(), jumps: Vec::new(), links: Vec::new(), cold: Vec::new() })
+        Cell::new(Buffers { bytes: Vec::new(), jumps: Vec::new(), front: Vec::new() })
     };
 }
 
 /// Takes buffers back that were given as part of the output.
-pub(crate) fn recycle(bytes: Vec<u8>, links: Vec<(u32, u32)>) {
+pub(crate) fn recycle(bytes: Vec<u8>, front: Vec<Stub>) {
     if bytes.len() > KEPT {
         return;
     }
     BUFFERS.with(|kept| {
         let jumps = kept.take();
-        kept.set(Buffers { bytes, links, ..jumps });
+        kept.set(Buffers { bytes, front, ..jumps });
     });
 }
 
-/// Makes the references to the shared code lead there, once it is known how far behind it the code runs.
-pub(crate) fn link(code: &mut [u8], links: &[(u32, u32)], behind: usize) {
-    for (at, target) in links {
-        let at = *at as usize;
-        let distance = i64::from(*target) - (behind + at + 4) as i64;
-        if let Some(place) = code[at..].first_chunk_mut() {
-            *place = (distance as i32).to_le_bytes();
-        }
-    }
-}
-
 /// Compiles a program.
-pub(crate) fn compile(source: &Source<'_>) -> Output {
-    let Buffers { bytes, mut jumps, mut links, mut cold } = BUFFERS.take();
+pub(crate) fn compile(source: &Source<'_>, shared: &'static Shared) -> Output {
+    let Buffers { bytes, mut jumps, mut front } = BUFFERS.take();
     jumps.clear();
-    links.clear();
-    cold.clear();
+    front.clear();
     let mut c = Compiler {
         asm: Asm::new(bytes),
         source,
-        thunks: &thunks::shared().1,
+        shared,
         entries: vec![NOWHERE; source.plan.cells],
         jumps,
-        links,
-        cold,
+        front,
         sites: Vec::new(),
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
@@ -198,23 +164,6 @@ pub(crate) fn w(width: Width) -> W {
 
 impl Compiler<'_> {
     fn finish(mut self) -> Output {
-        let all = std::mem::take(&mut self.cold);
-        for cold in &all {
-            self.asm.room();
-            self.asm.patch(cold.at as usize, self.asm.here());
-            match cold.kind {
-                Kind::Miss => self.out_of_line(cold.word, self.thunks.miss, cold.back as usize),
-                Kind::Open => self.out_of_line(cold.word, self.thunks.open, cold.back as usize),
-                Kind::Helper => self.out_of_line(cold.word, self.thunks.helper, cold.back as usize),
-                Kind::Called => {
-                    let address = self.asm.lea_rip(R11);
-                    self.asm.patch(address, cold.back as usize);
-                    self.asm.push(R11);
-                    self.bail_to(cold.word as u32);
-                }
-                Kind::Bail => self.bail_to(cold.word as u32),
-            }
-        }
         for (at, cell) in &self.jumps {
             self.asm.patch(*at as usize, self.entries[*cell as usize] as usize);
         }
@@ -222,16 +171,21 @@ impl Compiler<'_> {
             frame: self.frame(),
             entries: self.entries.into(),
             sites: self.sites.into(),
-            enter: self.thunks.enter,
-            batch: self.thunks.batch,
+            front: (self.front.len() * STUB).next_multiple_of(LINE),
+            enter: self.shared.enter,
+            batch: self.shared.batch,
         };
         // The others go back here, these two after they were used.
-        BUFFERS.set(Buffers { jumps: self.jumps, cold: all, ..Buffers::default() });
-        let code = self.asm.finish();
+        BUFFERS.set(Buffers { jumps: self.jumps, ..Buffers::default() });
+        let (code, front) = (self.asm.finish(), self.front);
         if cfg!(debug_assertions) {
-            reread::check(&code, &self.links, &shape.entries, &self.thunks.ways());
+            let draft = Draft { front: &front, room: shape.front, code: &code };
+            let mut all = vec![0; draft.len()];
+            draft.write(&mut all);
+            let outs: [i32; WAYS_OUT] = std::array::from_fn(layout::way_out);
+            reread::check(&all, shape.front, &shape.entries, &outs);
         }
-        Output { code, shape, links: self.links }
+        Output { code, front, shape }
     }
 
     /// What a call site pushes, seen from the return behind it.
@@ -250,34 +204,8 @@ impl Compiler<'_> {
         frame
     }
 
-    fn out_of_line(&mut self, word: u64, thunk: usize, retry: usize) {
-        self.asm.constant(R10, word);
-        let call = self.asm.call();
-        self.link(call, thunk);
-        let back = self.asm.jmp();
-        self.asm.patch(back, retry);
-    }
-
     pub(crate) fn big(&self) -> bool {
         self.source.plan.endian == Endian::Big
-    }
-
-    /// Leaves for the interpreter at a cell.
-    fn bail_to(&mut self, cell: u32) {
-        self.asm.constant(R10, cell.into());
-        let at = self.asm.jmp();
-        self.link(at, self.thunks.bail);
-    }
-
-    /// Notes what a displacement leads to behind the program.
-    #[inline]
-    fn cold(&mut self, kind: Kind, at: usize, word: u64, back: usize) {
-        self.cold.push(Cold { kind, at: at as u32, back: back as u32, word });
-    }
-
-    /// Makes a displacement lead to a thunk.
-    fn link(&mut self, at: usize, thunk: usize) {
-        self.links.push((at as u32, thunk as u32));
     }
 
     /// Makes a displacement lead to the code of a cell.
@@ -287,26 +215,51 @@ impl Compiler<'_> {
 
     /// Leaves for the interpreter at this instruction.
     pub(crate) fn bail(&mut self) {
-        self.bail_to(self.cell);
+        self.asm.constant(R10, self.cell.into());
+        self.asm.m(JMP_M, W::D, Out::Bail.place());
     }
 
     /// Leaves for the interpreter at this instruction if the condition holds.
     pub(crate) fn bail_if(&mut self, cc: Cc) {
-        let at = self.asm.jcc(cc);
-        self.cold(Kind::Bail, at, self.cell.into(), 0);
+        self.leave_if(cc, self.cell);
     }
 
-    /// Leaves with the budget spent, to go on at a cell.
-    fn spent_if(&mut self, cc: Cc, cell: u32) {
-        let at = self.asm.jcc(cc);
-        self.cold(Kind::Bail, at, cell.into(), 0);
+    /// Leaves, to go on at a cell, if the condition holds.
+    fn leave_if(&mut self, cc: Cc, cell: u32) {
+        self.asm.jcc_to(cc, self.next_stub());
+        self.front.push(self.shared.stubs.bail(cell));
     }
 
-    /// Notes that the condition means a region that is not cached. `log2` of the access's bytes.
-    pub(crate) fn miss_if(&mut self, cc: Cc, (base, off): (Reg, i16), log2: u32, write: bool, retry: usize) {
-        let at = self.asm.jcc(cc);
+    /// Does something in between if the condition holds, and goes to `back` then.
+    fn again_if(&mut self, cc: Cc, what: Again, word: u64, back: usize) {
+        let at = self.next_stub();
+        self.asm.jcc_to(cc, at);
+        self.front.push(self.shared.stubs.again(what, word, at, back));
+    }
+
+    /// Goes to a stub that is yet to be made, if the condition holds: its index, and where it begins.
+    fn later_if(&mut self, cc: Cc) -> (usize, i64) {
+        let (index, at) = (self.front.len(), self.next_stub());
+        self.asm.jcc_to(cc, at);
+        self.front.push([0; STUB / 8]);
+        (index, at)
+    }
+
+    /// Where the next piece of code before the program is going to begin.
+    #[inline(always)]
+    fn next_stub(&self) -> i64 {
+        -((self.front.len() as i64 + 1) * STUB as i64)
+    }
+
+    /// The end of an access's check: the distance that is in r10 is held against the region that is cached for the base. If
+    /// it is not in there, that is looked up, and the check begins again at `retry`.
+    #[inline(always)]
+    pub(crate) fn check(&mut self, (base, off): (Reg, i16), log2: u32, write: bool, retry: usize) {
+        let at = self.next_stub();
+        let stubs = &self.shared.stubs;
+        self.asm.words_and_jcc(stubs.check(base.index(), log2, write), CC_AE, at);
         let word = Word { cell: self.cell, base: base.index(), off, log2, write };
-        self.cold(Kind::Miss, at, word.bits(), retry);
+        self.front.push(stubs.again(Again::Miss, word.bits(), at, retry));
     }
 
     /// The machine's address.
@@ -333,7 +286,7 @@ impl Compiler<'_> {
             Op::StoreRelease { size, dst, src, off } => self.store_release(size, dst, src, off),
             Op::Atomic { op, size, fetch, dst, src, off } => self.atomic(op, size, fetch, dst, src, off),
             Op::LoadImm { dst, source, imm } => self.load_imm(slot, dst, source, imm),
-            Op::LoadAbs { .. } | Op::LoadInd { .. } => self.call_out(self.cell.into(), self.thunks.packet),
+            Op::LoadAbs { .. } | Op::LoadInd { .. } => self.call_out(self.cell.into(), Out::Packet),
             Op::Jump { off, .. } => self.jump(self.cell, self.cell_at(slot, off)),
             Op::Branch { width, cond, dst, src, off } => {
                 let cc = self.compare(width, cond, dst, src);
@@ -382,7 +335,7 @@ impl Compiler<'_> {
         if self.counts && target <= from {
             let cost = (from - target + 1) as i32;
             self.asm.mi(SUB_MI, W::Q, BUDGET, cost);
-            self.spent_if(CC_S, target);
+            self.leave_if(CC_S, target);
         }
         match self.entries[target as usize] {
             entry if target <= from && self.asm.is_near(entry) => self.asm.jmp_near(entry),
@@ -419,10 +372,9 @@ impl Compiler<'_> {
     }
 
     /// Calls Rust code that works on the machine: all registers are there, and come back.
-    fn call_out(&mut self, word: u64, thunk: usize) {
+    fn call_out(&mut self, word: u64, out: Out) {
         self.asm.constant(R10, word);
-        let at = self.asm.call();
-        self.link(at, thunk);
+        self.asm.m(CALL_M, W::D, out.place());
     }
 
     fn call(&mut self, slot: usize, target: CallTarget) {
@@ -443,8 +395,8 @@ impl Compiler<'_> {
                 None => {
                     // The verifier lets nobody read r1 to r5 after a call.
                     let proved = self.source.binding.is_some();
-                    let thunk = if proved { self.thunks.proved_helper } else { self.thunks.helper };
-                    self.call_out(u64::from(self.cell) | u64::from(index) << 32, thunk);
+                    let out = if proved { Out::ProvedHelper } else { Out::Helper };
+                    self.call_out(u64::from(self.cell) | u64::from(index) << 32, out);
                 }
             },
             // Through a register, or what the embedder does not have: the interpreter looks, or traps.
@@ -475,11 +427,12 @@ impl Compiler<'_> {
         };
         self.asm.constant(R10, handle);
         self.asm.rr(CMP_MR, W::Q, R10, RDI);
-        let other = self.asm.jcc(CC_NE);
+        let (other, at) = self.later_if(CC_NE);
         let key = self.key();
         self.lookup(lookup, key);
         let back = self.asm.here();
-        self.cold(Kind::Helper, other, u64::from(self.cell) | u64::from(index) << 32, back);
+        let word = u64::from(self.cell) | u64::from(index) << 32;
+        self.front[other] = self.shared.stubs.again(Again::Helper, word, at, back);
         true
     }
 
@@ -488,7 +441,7 @@ impl Compiler<'_> {
         match lookup {
             Lookup::Known(address) => self.asm.constant(RAX, address),
             Lookup::At { first, count, room } => {
-                self.asm.caged(MOV_RM, W::D, R10, key);
+                self.asm.caged(const { CagedRow::new(MOV_RM, W::D) }, R10, key);
                 self.asm.constant(RAX, 0);
                 self.asm.mi(CMP_MI, W::D, R10, count);
                 let outside = self.asm.skip_if(CC_AE);
@@ -504,6 +457,12 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether there is a proof.
+    #[inline(always)]
+    pub(crate) fn has_proof(&self) -> bool {
+        self.source.binding.is_some()
+    }
+
     /// Whether the verifier has proved that an access of this instruction is inside.
     pub(crate) fn is_proved(&self, size: Size) -> bool {
         self.source.binding.is_some_and(|b| b.allows(self.slot, size.bytes()))
@@ -514,8 +473,7 @@ impl Compiler<'_> {
         self.asm.mov(R10, RBP);
         self.asm.rm(ADD_RM, W::Q, R10, Rm::Mem(CAGE, layout::FRAME_STEP));
         self.asm.rm(CMP_RM, W::Q, R10, Rm::Mem(CAGE, layout::OPENED));
-        let at = self.asm.jcc(CC_A);
-        self.cold(Kind::Open, at, self.cell.into(), retry);
+        self.again_if(CC_A, Again::Open, self.cell.into(), retry);
         let saved: Vec<Gpr> = HOST[6..10].iter().zip(self.saves).filter(|s| s.1).map(|s| *s.0).collect();
         let padded = padded(self.saves);
         if self.uses_may_goto {
@@ -534,11 +492,11 @@ impl Compiler<'_> {
             self.asm.rm(MOV_MR, W::D, R10, Rm::Mem(R11, layout::MAY_GOTO));
         }
         self.asm.mi(SUB_MI, W::Q, BUDGET, 1);
-        let spent = self.asm.jcc(CC_S);
+        let (spent, at) = self.later_if(CC_S);
         let call = self.asm.call();
         self.lead(call, target);
         let back = self.asm.here();
-        self.cold(Kind::Called, spent, target.into(), back);
+        self.front[spent] = self.shared.stubs.called(target, at, back);
         self.sites.push(Site { back: back as u32, cell: self.cell, target });
         saved.iter().rev().for_each(|reg| self.asm.pop(*reg));
         self.asm.pop(RBP);
@@ -551,11 +509,12 @@ impl Compiler<'_> {
             self.asm.mi(ADD_MI, W::Q, RSP, 8);
         }
         self.asm.mi(ADD_MI, W::Q, BUDGET, target as i32);
-        self.spent_if(CC_S, self.cell + 1);
+        self.leave_if(CC_S, self.cell + 1);
     }
 }
 
 /// log2 of a size in bytes.
+#[inline(always)]
 pub(crate) fn log2(size: Size) -> u32 {
-    size.bytes().trailing_zeros()
+    size as u32
 }

@@ -113,12 +113,43 @@ encodings! {
     SHR_I    = digit(0xc1, 5); "shr r/m, imm8"
     SAR_I    = digit(0xc1, 7); "sar r/m, imm8"
     CALL_M   = digit(0xff, 2); "call r/m64"
+    JMP_M    = digit(0xff, 4); "jmp r/m64"
     CMOVAE   = two(0x43);      "cmovae r, r/m"
     PREFETCH = Enc { escape: true, opcode: 0x18, digit: 1 }; "prefetcht0 m"
     XORPS    = two(0x57);      "xorps xmm, xmm/m128"
     MOVUPS   = two(0x11);      "movups m128, xmm"
     PUSH_M   = digit(0xff, 6); "push r/m64"
     POP_M    = digit(0x8f, 0); "pop r/m64"
+}
+
+/// A row for memory in the cage, as far as it is known before operands are.
+#[derive(Clone, Copy)]
+pub(crate) struct CagedRow {
+    bits: u64,
+    /// Where the prefix for registers begins.
+    rex_at: u32,
+    /// Bytes up to ModRM.
+    len: u32,
+}
+
+impl CagedRow {
+    pub(crate) const fn new(enc: Enc, w: W) -> Self {
+        // The base needs the prefix, so there always is one, and a byte register is never ah to bh.
+        let rex = 0x40 | ((matches!(w, W::Q) as u64) << 3) | CAGE.0 as u64 >> 3;
+        let (opcode, len) =
+            if enc.escape { (0x0f | (enc.opcode as u64) << 8, 3) } else { (enc.opcode as u64, 2) };
+        let bits = rex | opcode << 8;
+        if matches!(w, W::H) {
+            return Self { bits: bits << 8 | 0x66, rex_at: 8, len: len + 1 };
+        }
+        Self { bits, rex_at: 0, len }
+    }
+}
+
+/// Whether there is a displacement, and whether it needs all four bytes.
+#[inline(always)]
+fn displacement(disp: i32) -> (u64, u64) {
+    (u64::from(disp != 0), u64::from(i32::from(disp as i8) != disp))
 }
 
 /// A condition code, as in `jcc` (SDM, appendix B.1.4).
@@ -160,6 +191,12 @@ impl From<Gpr> for Rm {
     fn from(reg: Gpr) -> Self {
         Self::Reg(reg)
     }
+}
+
+/// The six bytes of a `jcc` over a distance.
+#[inline(always)]
+const fn jcc(cc: Cc, distance: i64) -> u64 {
+    0x0f | (0x80 | cc.0 as u64) << 8 | (distance as u32 as u64) << 16
 }
 
 /// A jump over code that is not written yet; at most 127 bytes.
@@ -288,28 +325,20 @@ impl Asm {
 
     /// A row with a register and memory in the cage. What it is may be known only here, so nothing jumps on it.
     #[inline]
-    pub(crate) fn caged(&mut self, enc: Enc, w: W, reg: Gpr, Caged(index, disp): Caged) {
-        // The base needs the prefix, so there always is one, and a byte register is never ah to bh.
-        let rex = 0x40 | u8::from(w == W::Q) << 3 | (reg.0 >> 3) << 2 | (index.0 >> 3) << 1 | CAGE.0 >> 3;
-        let (opcode, mut len) = match enc.escape {
-            true => (0x0f | u64::from(enc.opcode) << 8, 3),
-            false => (enc.opcode.into(), 2),
-        };
-        let mut word = u64::from(rex) | opcode << 8;
-        if w == W::H {
-            word = word << 8 | 0x66;
-            len += 1;
+    pub(crate) fn caged(&mut self, row: CagedRow, reg: Gpr, Caged(index, disp): Caged) {
+        let rex = u64::from((reg.0 >> 3) << 2 | (index.0 >> 3) << 1);
+        let (some, far) = displacement(disp);
+        let modrm = (some + far) << 6 | u64::from((reg.0 & 7) << 3 | 4);
+        let sib = u64::from((index.0 & 7) << 3 | CAGE.0 & 7);
+        let word = row.bits | rex << row.rex_at | (modrm | sib << 8) << (8 * row.len);
+        let len = row.len as usize + 2;
+        // There is room, so this is always so; the length is at most 6.
+        if let Some(place) = self.bytes[self.at..].first_chunk_mut::<16>() {
+            place[..8].copy_from_slice(&word.to_le_bytes());
+            let len = len & 7;
+            place[len..len + 4].copy_from_slice(&disp.to_le_bytes());
         }
-        let (mode, bytes) = match disp {
-            0 => (0x00, 0),
-            -128..128 => (0x40, 1),
-            _ => (0x80, 4),
-        };
-        let modrm = mode | (reg.0 & 7) << 3 | 4;
-        let sib = (index.0 & 7) << 3 | CAGE.0 & 7;
-        word |= (u64::from(modrm) | u64::from(sib) << 8) << (8 * len);
-        self.put(word, len + 2);
-        self.put(u64::from(disp as u32), bytes);
+        self.at += len + (some + 3 * far) as usize;
     }
 
     /// A row with two registers. As [`Asm::caged`].
@@ -436,6 +465,43 @@ impl Asm {
         }
     }
 
+    /// Loads a constant in its longest form.
+    pub(crate) fn long_constant(&mut self, reg: Gpr, value: u64) {
+        self.byte(0x48 | reg.0 >> 3);
+        self.byte(0xb8 | reg.0 & 7);
+        self.put(value, 8);
+    }
+
+    /// `int3`.
+    pub(crate) fn trap(&mut self) {
+        self.byte(0xcc);
+    }
+
+    /// `lea to, [base + disp]`, or a move where that does it. The base is neither rsp nor r12. As [`Asm::caged`].
+    #[inline]
+    pub(crate) fn sum(&mut self, to: Gpr, base: Gpr, disp: i32) {
+        let rex = 0x48 | (to.0 >> 3) << 2 | base.0 >> 3;
+        let (some, far) = displacement(disp);
+        let (enc, mode) = if disp == 0 { (MOV_RM, 3) } else { (LEA, some + far) };
+        let modrm = mode << 6 | u64::from((to.0 & 7) << 3 | base.0 & 7);
+        let word = u64::from(rex) | u64::from(enc.opcode) << 8 | modrm << 16;
+        self.put(word | u64::from(disp as u32) << 24, 3 + (some + 3 * far) as usize);
+    }
+
+    /// Two words, and a `jcc` to an offset.
+    #[inline]
+    pub(crate) fn words_and_jcc(&mut self, words: [u64; 2], cc: Cc, target: i64) {
+        let distance = target - (self.at as i64 + 22);
+        // There is room, so this is always so.
+        if let Some(place) = self.bytes[self.at..].first_chunk_mut::<24>() {
+            let (place, _) = place.as_chunks_mut::<8>();
+            place[0] = words[0].to_le_bytes();
+            place[1] = words[1].to_le_bytes();
+            place[2] = jcc(cc, distance).to_le_bytes();
+        }
+        self.at += 22;
+    }
+
     /// `mov to, from` of 64 bits; nothing if they are the same.
     #[inline]
     pub(crate) fn mov(&mut self, to: Gpr, from: Gpr) {
@@ -468,10 +534,14 @@ impl Asm {
     /// `jcc` to a place that [`Asm::patch`] fills in; gives where.
     #[inline]
     pub(crate) fn jcc(&mut self, cc: Cc) -> usize {
-        self.byte(0x0f);
-        self.byte(0x80 | cc.0);
-        self.word(0);
+        self.put(jcc(cc, 0), 6);
         self.here() - 4
+    }
+
+    /// `jcc` to an offset.
+    #[inline]
+    pub(crate) fn jcc_to(&mut self, cc: Cc, target: i64) {
+        self.put(jcc(cc, target - (self.at as i64 + 6)), 6);
     }
 
     /// `jmp` to a place that [`Asm::patch`] fills in.

@@ -2,7 +2,7 @@
 //! table by their opcodes and shares nothing else with the assembler.
 //!
 //! What holds afterwards: instructions fill the code, each of them is one that the compiler has; jumps lead to the start of
-//! an instruction, or by a link into the code that programs share; the code of every cell begins at an instruction.
+//! an instruction, or through the head into the code that programs share; the code of every cell begins at an instruction.
 //! (Tests hold the same code against another's decoder.)
 
 /// What follows an opcode.
@@ -30,7 +30,7 @@ fn one(opcode: u8) -> Option<Tail> {
         0x69 => Tail::Operand(4),
         0x81 | 0xc7 => Tail::Wide,
         0xf7 => Tail::Group,
-        0x50..=0x5f | 0x90 | 0x99 | 0xc3 => Tail::Bare,
+        0x50..=0x5f | 0x90 | 0x99 | 0xc3 | 0xcc => Tail::Bare,
         0x70..=0x7f | 0xeb => Tail::Jump(1),
         0xe8 | 0xe9 => Tail::Jump(4),
         0xb8..=0xbf => Tail::Constant,
@@ -51,6 +51,8 @@ fn two(opcode: u8) -> Option<Tail> {
 struct Read {
     end: usize,
     target: Option<i64>,
+    /// The displacement of the memory that holds where it jumps to.
+    through: Option<i32>,
 }
 
 fn read(code: &[u8], start: usize) -> Option<Read> {
@@ -68,7 +70,7 @@ fn read(code: &[u8], start: usize) -> Option<Read> {
         opcode => (opcode, one(opcode)?),
     };
     at += 1;
-    let mut target = None;
+    let (mut target, mut through) = (None, None);
     match tail {
         Tail::Bare => {}
         Tail::Constant => at += if rex & 8 != 0 { 8 } else { 4 },
@@ -82,9 +84,14 @@ fn read(code: &[u8], start: usize) -> Option<Read> {
             target = Some(at as i64 + distance);
         }
         Tail::Operand(_) | Tail::Wide | Tail::Group => {
-            let digit = byte(at)? >> 3 & 7;
+            let modrm = byte(at)?;
+            let digit = modrm >> 3 & 7;
             let (len, relative) = operand(code, at)?;
             at += len;
+            // Calls and jumps by a register go to the embedder's functions.
+            if opcode == 0xff && matches!(digit, 2 | 4) && modrm >> 6 != 3 {
+                through = Some(i32::from_le_bytes(code.get(at - 4..at)?.try_into().ok()?));
+            }
             // Only `lea` speaks of the code itself.
             if relative {
                 (opcode == 0x8d).then_some(())?;
@@ -99,7 +106,7 @@ fn read(code: &[u8], start: usize) -> Option<Read> {
             };
         }
     }
-    (at <= code.len()).then_some(Read { end: at, target })
+    (at <= code.len()).then_some(Read { end: at, target, through })
 }
 
 /// Bytes of ModRM, SIB and displacement at `at`, and whether the operand is relative to the next instruction.
@@ -118,11 +125,11 @@ fn operand(code: &[u8], at: usize) -> Option<(usize, bool)> {
     Some((1 + sib + disp, relative))
 }
 
-/// Holds code to what the module says.
+/// Holds code to what the module says. Entries count from `first`; `outs` are where in the head it may jump through.
 ///
 /// # Panics
-/// If it is not so: the compiler is wrong. `links` ascend.
-pub(super) fn check(code: &[u8], links: &[(u32, u32)], entries: &[u32], shared: &[usize]) {
+/// If it is not so: the compiler is wrong.
+pub(super) fn check(code: &[u8], first: usize, entries: &[u32], outs: &[i32]) {
     let mut starts = vec![false; code.len() + 1];
     let mut jumps = Vec::new();
     let mut at = 0;
@@ -135,18 +142,19 @@ pub(super) fn check(code: &[u8], links: &[(u32, u32)], entries: &[u32], shared: 
         };
         starts[at] = true;
         jumps.extend(insn.target.map(|target| (insn.end, target)));
+        let leaves = insn.through.is_none_or(|place| outs.contains(&place));
+        assert!(leaves, "the jump at {at:#x} goes through {:?}", insn.through);
         at = insn.end;
     }
     for (end, target) in jumps {
-        // What a link fills in is still zero.
-        let right = match links.binary_search_by_key(&end, |(at, _)| *at as usize + 4) {
-            Ok(i) => shared.contains(&(links[i].1 as usize)),
-            Err(_) => usize::try_from(target).ok().and_then(|t| starts.get(t)).is_some_and(|start| *start),
-        };
+        let right = usize::try_from(target).ok().and_then(|t| starts.get(t)).is_some_and(|start| *start);
         assert!(right, "the jump that ends at {end:#x} leads to {target:#x}");
     }
     for entry in entries.iter().filter(|e| **e != super::super::shape::NOWHERE) {
-        assert!(starts[*entry as usize], "a cell's code begins at {entry:#x}, inside of an instruction");
+        assert!(
+            starts[first + *entry as usize],
+            "a cell's code begins at {entry:#x}, inside of an instruction"
+        );
     }
 }
 
@@ -157,20 +165,27 @@ mod tests {
     #[test]
     #[should_panic(expected = "no instruction")]
     fn what_the_compiler_does_not_have_is_told() {
-        check(&[0x0f, 0x05], &[], &[], &[]);
+        check(&[0x0f, 0x05], 0, &[], &[]);
     }
 
     #[test]
     #[should_panic(expected = "leads to 0x1")]
     fn a_jump_into_an_instruction_is_told() {
         // mov eax, 0; jmp to its second byte
-        check(&[0xb8, 0, 0, 0, 0, 0xeb, 0xfa], &[], &[], &[]);
+        check(&[0xb8, 0, 0, 0, 0, 0xeb, 0xfa], 0, &[], &[]);
     }
 
     #[test]
     #[should_panic(expected = "begins at 0x2")]
     fn an_entry_inside_of_an_instruction_is_told() {
-        check(&[0xb8, 0, 0, 0, 0, 0xc3], &[], &[2], &[]);
+        check(&[0xb8, 0, 0, 0, 0, 0xc3], 0, &[2], &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "goes through Some(-8)")]
+    fn a_jump_through_other_memory_is_told() {
+        // jmp [r12 - 8], with a displacement of 32 bits
+        check(&[0x41, 0xff, 0xa4, 0x24, 0xf8, 0xff, 0xff, 0xff], 0, &[], &[-16]);
     }
 
     #[test]

@@ -10,53 +10,84 @@ use std::sync::OnceLock;
 use super::compile::{BUDGET, HOST};
 use super::encode::*;
 use super::reread;
+use super::stubs::Stubs;
+use crate::head::{Head, WAYS_OUT};
+use crate::jit::pages::{Draft, Pages};
 use crate::jit::{layout, run};
 
-/// Where they begin.
-pub(crate) struct Thunks {
+/// What programs go to, by its place in the head.
+#[derive(Clone, Copy)]
+pub(crate) enum Out {
+    /// Leaves for the interpreter at the cell in r10.
+    Bail,
+    /// Called with the word of a missed access in r10.
+    Miss,
+    /// Called with the cell of a call that opens a frame for the first time in r10.
+    Open,
+    /// Called with the cell of a helper call in r10.
+    Helper,
+    /// The same where nobody reads r1 to r5 afterwards.
+    ProvedHelper,
+    /// Called with the cell of a packet load in r10.
+    Packet,
+}
+
+impl Out {
+    /// Where the head has its address.
+    pub(crate) const fn place(self) -> Rm {
+        Rm::Mem(CAGE, layout::way_out(self as usize))
+    }
+}
+
+/// What this process's programs share.
+pub(crate) struct Shared {
+    pages: Pages,
     /// `extern "C" fn(machine, code, base) -> status`.
     pub(crate) enter: usize,
     /// `extern "C" fn(machine, _, base) -> status`, over the lots in the head.
     pub(crate) batch: usize,
-    /// Leaves for the interpreter at the cell in r10.
-    pub(crate) bail: usize,
-    /// Called with the word of a missed access in r10.
-    pub(crate) miss: usize,
-    /// Called with the cell of a call that opens a frame for the first time in r10.
-    pub(crate) open: usize,
-    /// Called with the cell of a helper call in r10.
-    pub(crate) helper: usize,
-    /// The same where nobody reads r1 to r5 afterwards.
-    pub(crate) proved_helper: usize,
-    /// Called with the cell of a packet load in r10.
-    pub(crate) packet: usize,
+    outs: [usize; WAYS_OUT],
+    /// What the compiler copies.
+    pub(crate) stubs: Stubs,
 }
 
-impl Thunks {
-    /// Where programs go in.
-    pub(crate) fn ways(&self) -> [usize; 6] {
-        [self.bail, self.miss, self.open, self.helper, self.proved_helper, self.packet]
+/// Tells the head where the shared code is.
+#[inline]
+pub(crate) fn equip(head: &mut Head) {
+    if head.ways_out[0].is_null()
+        && let Some(shared) = shared()
+    {
+        head.ways_out = shared.outs.map(|at| shared.pages.start().wrapping_add(at).cast_const());
     }
+}
+
+/// Where offsets of the ways in count from.
+pub(crate) fn ways(_: &Pages) -> *mut u8 {
+    let Some(shared) = shared() else { unreachable!("programs are compiled only if there is shared code") };
+    shared.pages.start()
 }
 
 /// Host registers that a callee keeps, in the order in which they are pushed.
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
-/// The shared code of this process.
-pub(crate) fn shared() -> &'static (Vec<u8>, Thunks) {
-    static CODE: OnceLock<(Vec<u8>, Thunks)> = OnceLock::new();
+/// The shared code of this process. `None` if the system gives no memory for it.
+pub(crate) fn shared() -> Option<&'static Shared> {
+    static CODE: OnceLock<Option<Shared>> = OnceLock::new();
     CODE.get_or_init(|| {
         let mut asm = Asm::new(Vec::new());
-        let thunks = emit(&mut asm);
+        let ((enter, batch), outs) = emit(&mut asm);
         let code = asm.finish();
         if cfg!(debug_assertions) {
-            reread::check(&code, &[], &[], &[]);
+            reread::check(&code, 0, &[], &[layout::BATCH_ENTRY]);
         }
-        (code, thunks)
+        let pages = Pages::own(&Draft { front: &[], room: 0, code: &code })?;
+        Some(Shared { pages, enter, batch, outs, stubs: Stubs::new() })
     })
+    .as_ref()
 }
 
-fn emit(a: &mut Asm) -> Thunks {
+/// The ways in, and out of programs, in the order of [`Out`].
+fn emit(a: &mut Asm) -> ((usize, usize), [usize; WAYS_OUT]) {
     let (leave, deopt) = leave(a);
     let bail = bail(a, deopt);
     let enter = enter(a, leave, bail);
@@ -70,7 +101,7 @@ fn emit(a: &mut Asm) -> Thunks {
     let proved_helper = call_out(a, deopt, run::helper as *const () as u64, 1);
     a.room();
     let packet = call_out(a, deopt, run::packet as *const () as u64, 6);
-    Thunks { enter, batch, bail, miss, open, helper, proved_helper, packet }
+    ((enter, batch), [bail, miss, open, helper, proved_helper, packet])
 }
 
 /// Enters the code in rsi with registers from the machine in rdi, the cage's base in rdx; and what happens when
