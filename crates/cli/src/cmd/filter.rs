@@ -9,6 +9,7 @@ mod line;
 mod live;
 mod lookup;
 mod pass;
+mod trace;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -37,6 +38,7 @@ Examples:
   skep filter 'tcp port 80 or arp' --cfg web.svg  a picture of it
   skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
+  skep filter 'tcp port 80' -r examples/traffic.pcapng --trace 12 --step
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
   skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
@@ -133,6 +135,9 @@ pub(crate) struct Args {
     count: Option<u64>,
 
     #[command(flatten)]
+    trace: trace::Flags,
+
+    #[command(flatten)]
     diff: diff::Flags,
 }
 
@@ -170,6 +175,9 @@ struct InsnJson {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
+    if let Some(number) = args.trace.trace {
+        return trace::run(args, number, out);
+    }
     if !args.read.is_empty() {
         return capture::run(args, &args.read, out);
     }

@@ -105,6 +105,57 @@ fn the_graph_is_drawn() {
     skep(&["filter", "ip", "--cfg", "/nosuch/place.svg"]).fails(2);
 }
 
+/// The number of the first packet of the examples that a filter takes, or does not take.
+fn packet(expression: &str, takes: bool) -> String {
+    let found = (1..60).map(|n: u32| n.to_string()).find(|n| {
+        let traced = skep(&["filter", expression, "-r", "examples/traffic.pcapng", "--trace", n]);
+        (traced.code == 0) == takes
+    });
+    found.expect("there is one among the first sixty")
+}
+
+#[test]
+fn a_packet_is_traced() {
+    let from = "examples/traffic.pcapng";
+    let expression = "udp port 5353 or vlan";
+    let number = packet("vlan and not udp", true);
+    let text = skep(&["filter", expression, "-r", from, "--trace", &number]).ok();
+    assert!(text.starts_with(&format!("packet {number}: ")), "{text}");
+    assert!(text.contains("(000) ldh      [12]  ") && text.contains("A = 0x8100"), "{text}");
+    assert!(text.ends_with("accepted, 262144 bytes: decided by `vlan`\n"), "{text}");
+    let rejected = skep(&["filter", "len > 10 and ip6[6] = 3", "-r", from, "--trace", &number]);
+    assert_eq!(rejected.code, 1);
+    assert!(rejected.stdout.ends_with("rejected: decided by `ip6[6] = 3`\n"), "{}", rejected.stdout);
+    let short = skep(&["filter", "ether[60000] = 1", "-r", from, "--trace", "1"]);
+    assert!(short.stdout.contains("the packet ends before the bytes that it asks for"), "{}", short.stdout);
+    let json = skep(&["filter", expression, "-r", from, "--trace", &number, "--json"]).json();
+    let steps = json["steps"].as_array().expect("steps");
+    assert_eq!((&steps[0]["read"]["offset"], &steps[0]["read"]["bytes"]), (&12.into(), &"8100".into()));
+    assert_eq!(json["decided_by"]["text"], "vlan");
+    let beyond = skep(&["filter", "ip", "-r", from, "--trace", "100000"]).fails(2);
+    assert!(beyond.contains("no packet 100000"), "{beyond}");
+    skep(&["filter", "ip", "--trace", "1"]).fails(2);
+    skep(&["filter", "ip", "--trace", "0", "-r", from]).fails(2);
+}
+
+#[test]
+fn a_trace_goes_forward_and_back_by_commands() {
+    let number = packet("vlan", true);
+    let args = ["filter", "ip or vlan", "-O", "-r", "examples/traffic.pcapng", "--trace", &number, "--step"];
+    let commands = b"step\n\nback 2\nbreak 3\nrun\nregs\nlist\ndelete 3\npacket\nrun\nreverse\nbreak 99\nstep x\nnosuch\nquit\n";
+    let text = crate::skep_with(&args, commands).ok();
+    let steps: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("step ")?.split(':').next()).collect();
+    // From the start: two forward, two back, to the breakpoint, its registers, to the end, to the start.
+    assert_eq!(steps[..4], ["0", "1", "2", "0"], "{text}");
+    assert_eq!((steps[4], steps[5], steps[7]), ("3", "3", "0"), "{text}");
+    assert!(text.contains("breakpoint at (003) jeq") && text.contains("=>* (003) jeq"), "{text}");
+    assert!(text.contains("[81 00]") && text.contains("there are "), "{text}");
+    assert!(text.contains("a number is wanted: `step x`") && text.contains("no command `nosuch`"), "{text}");
+    assert!(text.contains("accepted, 262144 bytes: decided by `vlan`\n"), "{text}");
+    // The end of the input is the end.
+    crate::skep_with(&args, b"").ok();
+}
+
 /// The extended program is accepted, and does to packets what the filter does.
 #[test]
 fn filters_become_extended_programs() {

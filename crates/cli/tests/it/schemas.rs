@@ -63,6 +63,9 @@ fn the_other_commands() {
     assert_eq!(differs.code, 1);
     keeps("filter-diff", &serde_json::from_str(&differs.stdout).expect("JSON also where they differ"));
     keeps("filter-explain", &skep(&["filter", "--json", "--explain", "tcp port 80 or arp"]).json());
+    let trace = ["filter", "--json", "tcp or icmp6", "-r", "examples/traffic.pcapng", "--trace", "1"];
+    let traced = skep(&trace);
+    keeps("filter-trace", &serde_json::from_str(&traced.stdout).expect("JSON also where it is rejected"));
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }

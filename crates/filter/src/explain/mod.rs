@@ -12,6 +12,7 @@ mod words;
 use std::ops::Range;
 
 use skep_isa::classic::{Insn, Op};
+use skep_vm::classic::{End, Packet, State, Step};
 
 use crate::decide::expr::Exprs;
 use crate::{Code, Error, Names, Options, built, code, coded};
@@ -34,6 +35,35 @@ pub struct Explanation {
     pub insns: Vec<Insn>,
     /// What each instruction does; as many as there are instructions.
     pub lines: Vec<Line>,
+    /// The compiler's own code, and the part of the expression that each of its instructions was made for.
+    plain: Vec<(Insn, Option<Range<usize>>)>,
+}
+
+/// Instructions that are run to find what decided a packet; a loop of libpcap's ends with the packet, long before.
+const MOST_RUN: usize = 1 << 20;
+
+impl Explanation {
+    /// The part of the expression that decides a packet: the one that is asked last, in the order of the expression. None
+    /// of an expression that takes everything.
+    pub fn deciding(&self, packet: &Packet<'_>) -> Option<Range<usize>> {
+        let insns: Vec<Insn> = self.plain.iter().map(|p| p.0).collect();
+        let (mut state, mut last) = (State::default(), None);
+        for _ in 0..MOST_RUN {
+            let pc = state.pc;
+            let part = || self.plain.get(pc).and_then(|p| p.1.clone());
+            match state.step(&insns, packet) {
+                Step::Goes { state: next, .. } => {
+                    if insns[pc].code & 7 == code::JMP {
+                        last = part().or(last);
+                    }
+                    state = next;
+                }
+                Step::Ends { why: End::Return, .. } => return last,
+                Step::Ends { .. } => return part().or(last),
+            }
+        }
+        None
+    }
 }
 
 /// Compiles an expression, and explains its code.
@@ -54,7 +84,7 @@ pub fn explain(expression: &str, options: &Options, names: &dyn Names) -> Result
     let Some(built) = built(expression, options, names)? else {
         let insns = vec![Insn::stmt(code::RET | code::K, options.snaplen)];
         let lines = lines(&insns, options);
-        return Ok(Explanation { insns, lines });
+        return Ok(Explanation { insns, lines, plain: Vec::new() });
     };
     let spans: Vec<Range<usize>> = built.marks.parts().collect();
     let (plain, made_for) = origin::plain(&mut built.graph.clone(), &built.marks).map_err(whole)?;
@@ -77,7 +107,10 @@ pub fn explain(expression: &str, options: &Options, names: &dyn Names) -> Result
         line.parts.dedup();
         line
     });
-    Ok(Explanation { lines: lines.collect(), insns })
+    let lines = lines.collect();
+    let span = |part: Option<usize>| part.map(|part| spans[part].clone());
+    let plain = plain.into_iter().zip(made_for).map(|(insn, part)| (insn, span(part))).collect();
+    Ok(Explanation { lines, insns, plain })
 }
 
 /// What each instruction of a program does that was made of no expression.

@@ -21,8 +21,10 @@ mod facts;
 mod loops;
 mod packet;
 mod run;
+mod step;
 
 pub use convert::{ConvertError, Form, Verdict, to_ebpf};
 pub use loops::LoopingFilter;
 pub use packet::{Device, Facts, Packet, VlanTag};
 pub use run::Filter;
+pub use step::{End, State, Step};

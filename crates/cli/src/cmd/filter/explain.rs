@@ -1,6 +1,7 @@
 //! `skep filter EXPR --explain`: the code, instruction by instruction, with the part of the expression that each serves.
 
 use std::io::Write;
+use std::ops::Range;
 
 use serde::Serialize;
 use skep::filter::explain::{Explanation, Line, explain};
@@ -36,10 +37,21 @@ struct InsnJson<'a> {
 
 /// A part of the expression, in bytes.
 #[derive(Serialize)]
-struct Part<'a> {
+pub(super) struct Part<'a> {
     start: usize,
     end: usize,
     text: &'a str,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(span: &Range<usize>, expression: &'a str) -> Self {
+        Self { start: span.start, end: span.end, text: part(expression, span) }
+    }
+}
+
+/// The parts of the expression that an instruction serves.
+pub(super) fn parts_of<'a>(line: &Line, expression: &'a str) -> Vec<Part<'a>> {
+    line.parts.iter().map(|p| Part::new(p, expression)).collect()
 }
 
 pub(super) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
@@ -76,11 +88,7 @@ fn json<'a>(args: &'a Args, explained: &'a Explanation, texts: &'a [String]) -> 
         k: insn.k,
         words: &line.words,
         field: line.field.as_deref(),
-        parts: line
-            .parts
-            .iter()
-            .map(|p| Part { start: p.start, end: p.end, text: part(&args.expression, p) })
-            .collect(),
+        parts: parts_of(line, &args.expression),
     });
     Ok(Json {
         schema: "skep.filter-explain/1",
@@ -95,7 +103,7 @@ pub(super) fn spaced(text: &str) -> String {
     text.replace('\t', "  ")
 }
 
-fn part<'a>(expression: &'a str, span: &std::ops::Range<usize>) -> &'a str {
+fn part<'a>(expression: &'a str, span: &Range<usize>) -> &'a str {
     expression.get(span.clone()).unwrap_or_default()
 }
 
