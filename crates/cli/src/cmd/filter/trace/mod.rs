@@ -1,7 +1,7 @@
 //! `skep filter --trace N EXPR -r FILE`: the filter on one packet, each step with the registers, the verdict, and the part of
 //! the expression that decided it. What bpf_dbg does, and back.
 
-mod session;
+mod stepper;
 
 use std::io::Write;
 use std::ops::Range;
@@ -114,7 +114,7 @@ impl<'a> Trace<'a> {
             out.object(&self.json(number, dlt))?;
         } else if args.trace.step {
             writeln!(out, "{}", out.paint(Style::Heading, heading))?;
-            session::Session::new(self).run(out)?;
+            stepper::Stepper::new(self).run(out)?;
         } else {
             writeln!(out, "{}", out.paint(Style::Heading, heading))?;
             for at in 0..self.states.len() {

@@ -56,13 +56,13 @@ static COMMANDS: &[(&[&str], Command)] = &[
 ];
 
 /// A place in a trace.
-pub(super) struct Session<'t> {
+pub(super) struct Stepper<'t> {
     trace: &'t Trace<'t>,
     at: usize,
     breaks: BTreeSet<usize>,
 }
 
-impl<'t> Session<'t> {
+impl<'t> Stepper<'t> {
     pub(super) fn new(trace: &'t Trace<'t>) -> Self {
         Self { trace, at: 0, breaks: BTreeSet::new() }
     }
