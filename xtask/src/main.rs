@@ -79,6 +79,11 @@ enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "show")]
         file: Option<std::path::PathBuf>,
     },
+    /// Ask the running kernel and the verifier of each row: helpers in each type of program, results by attach type
+    ///
+    /// Needs CAP_BPF and its companions. Fails if an answer differs.
+    #[cfg(all(target_os = "linux", not(skep_portable)))]
+    Rows,
     /// Run random programs that the verifier accepts on random inputs, and hold every recorded fact against what happens
     ///
     /// Needs no rights. Fails if a fact does not hold, or if a program does what it may not.
@@ -235,6 +240,8 @@ fn main() -> ExitCode {
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Fidelity { programs, seed, show, file: None } => fidelity(programs, seed, show),
         #[cfg(all(target_os = "linux", not(skep_portable)))]
+        Command::Rows => rows(),
+        #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Soundness { programs, seed, inputs } => {
             let figures = xtask::soundness::run(programs, seed, inputs);
             println!("{figures}");
@@ -313,6 +320,13 @@ fn filter_oracle(source: &xtask::filter_oracle::Source) -> Done {
     let tally = xtask::filter_oracle::run(source)?;
     print!("{tally}");
     Ok(tally.passed())
+}
+
+#[cfg(all(target_os = "linux", not(skep_portable)))]
+fn rows() -> Done {
+    let rows = xtask::fidelity::rows::run()?;
+    println!("{rows}");
+    Ok(rows.differences.is_empty())
 }
 
 #[cfg(all(target_os = "linux", not(skep_portable)))]

@@ -5,7 +5,7 @@ use skep_isa::{CallTarget, ImmSource, Op};
 
 use crate::env::Env;
 use crate::refusal::{Step, errno};
-use crate::structure::{Slot, find_subprog, target};
+use crate::structure::{find_subprog, target};
 
 const MAX_STACK: usize = 512;
 const MAX_FRAMES: usize = 8;
@@ -69,14 +69,15 @@ impl Env<'_> {
         Err(self.refuse(errno::EACCES, "V0302", m))
     }
 
+    /// Functions that a function calls on its stack, by calls that no path reaches too.
     fn callees(&self, s: usize) -> Vec<usize> {
         let s = &self.subprogs[s];
         let mut out: Vec<usize> = (s.start..s.end)
-            .filter_map(|i| match &self.slots[i] {
-                Slot::Op(Op::Call(CallTarget::Subprog(off))) => {
+            .filter_map(|i| match self.slots[i].flow() {
+                Some(Op::Call(CallTarget::Subprog(off))) => {
                     Some(find_subprog(&self.subprogs, target(i, *off)))
                 }
-                Slot::Op(Op::LoadImm { source: ImmSource::Func, imm, .. }) => {
+                Some(Op::LoadImm { source: ImmSource::Func, imm, .. }) => {
                     let callee = find_subprog(&self.subprogs, target(i, *imm as i32));
                     // What runs later runs on its own stack.
                     (!self.subprogs[callee].is_async).then_some(callee)
@@ -98,7 +99,7 @@ impl Env<'_> {
         f: &mut Frames,
     ) -> Step<(usize, usize)> {
         if level > MAX_FRAMES {
-            let m = format!("the call stack of {level} frames is too deep !");
+            let m = format!("the call stack of {} frames is too deep !", level - 1);
             return Err(self.refuse(errno::E2BIG, "V0112", m));
         }
         if let Some((depth, frames)) = f.memo[s]

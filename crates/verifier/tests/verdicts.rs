@@ -91,6 +91,18 @@ fn malformed_jumps_go_somewhere_all_the_same() {
     }
 }
 
+/// A function that no path enters calls itself, with something in a field that must be zero: its frames count all the same.
+#[test]
+fn malformed_calls_need_stack_all_the_same() {
+    let text = "r7 = 11\nr0 = 0\nif w7 != 13 goto out\ncall down\nout: exit\ndown: call down\nexit";
+    let mut task = task(ProgType::XDP, text);
+    task.insns[5].off = 25075;
+    match verify(&task).verdict {
+        Verdict::Reject(r) => assert_eq!(r.message, "the call stack of 8 frames is too deep !"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn bounded_loops_are_explored_and_endless_ones_found() {
     accepted("r0 = 0\nagain: r0 += 1\nif r0 < 10 goto again\nexit", 22);

@@ -9,6 +9,7 @@ mod grow;
 mod minimize;
 mod mutate;
 mod program;
+pub mod rows;
 mod text;
 mod wild;
 mod world;

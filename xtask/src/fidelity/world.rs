@@ -253,7 +253,12 @@ impl World {
 
     /// Asks the kernel.
     pub(super) fn load(&self, p: &Program) -> Result<Said, Errno> {
-        let (errno, log) = self.load_logged(p, LOG_STATS)?;
+        self.load_as(p, true)
+    }
+
+    /// Asks the kernel, with a licence or without.
+    pub(super) fn load_as(&self, p: &Program, gpl: bool) -> Result<Said, Errno> {
+        let (errno, log) = self.load_logged(p, LOG_STATS, gpl)?;
         let processed = log.lines().rev().find_map(|l| l.strip_prefix("processed "));
         Ok(Said {
             errno,
@@ -265,12 +270,12 @@ impl World {
 
     /// Both logs, with every state.
     pub(super) fn logs(&self, p: &Program) -> Result<(String, String), Errno> {
-        let (errno, log) = self.load_logged(p, LOG_VERBOSE)?;
+        let (errno, log) = self.load_logged(p, LOG_VERBOSE, true)?;
         let (outcome, ours) = verify_logged(&self.task(p));
         Ok((format!("{log}\nerrno {errno}"), format!("{ours}\n{:?}", outcome.verdict)))
     }
 
-    fn load_logged(&self, p: &Program, log_level: u32) -> Result<(i32, String), Errno> {
+    fn load_logged(&self, p: &Program, log_level: u32, gpl: bool) -> Result<(i32, String), Errno> {
         let mut insns = p.insns.clone();
         let halves = p.halves();
         let mut own: Vec<(i32, map::Map)> = Vec::new();
@@ -298,7 +303,7 @@ impl World {
             prog_type: p.prog_type,
             attach_type: p.attach_type,
             insns: &insns,
-            license: "GPL",
+            license: if gpl { "GPL" } else { "none" },
             flags: p.flags,
             log_level,
             btf: (!funcs.is_empty()).then(|| self.types_fd.as_fd()),
@@ -315,7 +320,12 @@ impl World {
 
     /// Asks skep.
     pub(super) fn verify(&self, p: &Program) -> Outcome {
-        verify(&self.task(p))
+        self.verify_as(p, true)
+    }
+
+    /// Asks skep, with a licence or without.
+    pub(super) fn verify_as(&self, p: &Program, gpl: bool) -> Outcome {
+        verify(&Task { gpl, ..self.task(p) })
     }
 
     /// The program as skep takes it.

@@ -67,6 +67,18 @@ const SOCKETS: &[(Kind, Flags)] = &[
     (Kind::XdpSock, Flags::NONE),
 ];
 
+/// The same, and those that the kernel's types tell.
+const TYPED_SOCKETS: &[(Kind, Flags)] = &[
+    (Kind::SockCommon, Flags::NONE),
+    (Kind::Socket, Flags::NONE),
+    (Kind::TcpSock, Flags::NONE),
+    (Kind::XdpSock, Flags::NONE),
+    (Kind::Btf, Flags::NONE),
+    (Kind::Btf, Flags::TRUSTED),
+];
+const FULL_SOCKET: &[(Kind, Flags)] = &[(Kind::Socket, Flags::NONE)];
+const LOCKS: &[(Kind, Flags)] = &[(Kind::MapValue, Flags::NONE), (Kind::Btf, Flags::NONE)];
+
 /// Kinds of register, whether null is accepted, and whether read-only memory is.
 type Accepted = (&'static [(Kind, Flags)], bool, bool);
 
@@ -83,7 +95,8 @@ fn accepted(arg: Arg) -> Option<Accepted> {
         Arg::MemOut | Arg::MemInOut | Arg::FixedOut(_) | Arg::FixedInOut(_) => (MEMORY, false, false),
         Arg::MemOutOrNull => (MEMORY, true, false),
         Arg::Size | Arg::SizeOrZero | Arg::ReturnedSize => (&[(Kind::Scalar, Flags::NONE)], false, false),
-        Arg::Str | Arg::SpinLock | Arg::Timer => (&[(Kind::MapValue, Flags::NONE)], false, false),
+        Arg::SpinLock => (LOCKS, false, false),
+        Arg::Str | Arg::Timer => (&[(Kind::MapValue, Flags::NONE)], false, false),
         Arg::SockCommon => (SOCKETS, false, false),
         Arg::SockCommonOrNull => (SOCKETS, true, false),
         Arg::Record => (&[(Kind::Mem, Flags::RINGBUF)], false, false),
@@ -151,12 +164,17 @@ impl Env<'_> {
         self.demand(reg, &r, arg, before, m)
     }
 
-    /// Socket maps hold sockets, whatever the prototype says.
+    /// Socket maps hold sockets, whatever the prototype says; and a socket is not the same to all.
     fn resolve(&self, arg: Arg, kinds: &'static [(Kind, Flags)], m: &Meta) -> &'static [(Kind, Flags)] {
         let map_type = m.map.map(|(map, _)| self.maps[map as usize].map_type);
         match map_type {
-            Some(MapType::SOCKMAP | MapType::SOCKHASH) if arg == Arg::Value => SOCKETS,
-            _ => kinds,
+            Some(MapType::SOCKMAP | MapType::SOCKHASH) if arg == Arg::Value => TYPED_SOCKETS,
+            _ => match (arg, m.id) {
+                (Arg::SockCommon, H::SK_FULLSOCK | H::TCP_SOCK | H::GET_LISTENER_SOCK) => SOCKETS,
+                (Arg::SockCommonOrNull, H::SK_ASSIGN) => FULL_SOCKET,
+                (Arg::SockCommon | Arg::SockCommonOrNull, _) => TYPED_SOCKETS,
+                _ => kinds,
+            },
         }
     }
 

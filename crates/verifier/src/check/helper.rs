@@ -118,7 +118,7 @@ impl Env<'_> {
         if storage && self.task.prog_type == P::SYSCALL {
             return refuse("V0509", "helper call is not allowed in probe".into());
         }
-        if row.gpl && !self.task.gpl {
+        if calls::gpl_only(row, self.task.prog_type) && !self.task.gpl {
             let m = "cannot call GPL-restricted function from non-GPL compatible program";
             return refuse("V0510", m.into());
         }

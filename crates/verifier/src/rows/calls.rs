@@ -138,6 +138,11 @@ pub(crate) fn args(row: &'static HelperRow, prog: P) -> &'static [Arg] {
     }
 }
 
+/// Whether a helper is for programs under the GPL only: one of the two prototypes of a number may be.
+pub(crate) fn gpl_only(row: &HelperRow, prog: P) -> bool {
+    row.gpl && (row.id, prog) != (H::GET_STACKID, P::PERF_EVENT)
+}
+
 /// What a helper leaves in r0: one that is void in C gives a number all the same.
 pub(crate) fn result(row: &HelperRow) -> Ret {
     if row.id == H::SET_HASH_INVALID { Ret::Num } else { row.ret }
