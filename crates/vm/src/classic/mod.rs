@@ -18,10 +18,21 @@
 mod convert;
 mod emit;
 mod facts;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod hash;
 mod loops;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod native;
+#[cfg(not(all(target_arch = "x86_64", unix, not(skep_portable))))]
+#[path = "native_none.rs"]
+mod native;
 mod packet;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod region;
 mod run;
 mod step;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+mod x86;
 
 pub use convert::{ConvertError, Form, Verdict, to_ebpf};
 pub use loops::LoopingFilter;

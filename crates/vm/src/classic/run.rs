@@ -4,15 +4,18 @@
 //! filter with 0, A and X begin as 0, distances of shifts are masked to 5 bits, offsets at -0x20_0000 and above count
 //! from headers, and a filter that asks for the device of a packet that has none ends with what is in A.
 
+use super::native::Native;
 use super::packet::Packet;
 use skep_isa::classic::{
     AluOp, Ancillary, CheckError, Cond, Insn, LL_OFF, MEM_WORDS, NET_OFF, Op, Size, Source, check_socket,
 };
+use std::sync::Arc;
 
 /// A filter, ready to run. It can't loop, and it can't touch anything but the packet that it is given.
 #[derive(Clone, Debug)]
 pub struct Filter {
     cells: Box<[Cell]>,
+    native: Option<Arc<Native>>,
 }
 
 /// One instruction: what is done, its constant, where it goes on.
@@ -65,15 +68,40 @@ enum Code {
 impl Filter {
     /// Checks a program as Linux checks socket filters, and makes it ready.
     pub fn new(insns: &[Insn]) -> Result<Self, CheckError> {
-        check_socket(insns)?;
-        let ops = insns.iter().filter_map(|&insn| Op::decode(insn));
-        Ok(Self { cells: ops.enumerate().map(|(at, op)| cell(at, op)).collect() })
+        Ok(Self::of(&ops(insns)?))
+    }
+
+    /// The same as machine code, where there is a compiler for this machine and the filter asks for nothing but the
+    /// packet's bytes and length; interpreted otherwise. It gives the same results.
+    pub fn compiled(insns: &[Insn]) -> Result<Self, CheckError> {
+        let ops = ops(insns)?;
+        Ok(Self { native: Native::new(&ops).map(Arc::new), ..Self::of(&ops) })
+    }
+
+    fn of(ops: &[Op]) -> Self {
+        let cells = ops.iter().enumerate().map(|(at, &op)| cell(at, op)).collect();
+        Self { cells, native: None }
+    }
+
+    /// Whether it is machine code.
+    pub fn is_compiled(&self) -> bool {
+        self.native.is_some()
     }
 
     /// Runs it: how many bytes of the packet to keep, 0 for none.
+    #[inline]
     pub fn run(&self, packet: &Packet<'_>) -> u32 {
-        run(&self.cells, packet).unwrap_or(0)
+        match self.native.as_ref().and_then(|native| native.run(packet)) {
+            Some(result) => result,
+            None => run(&self.cells, packet).unwrap_or(0),
+        }
     }
+}
+
+/// The instructions of a program that Linux takes.
+fn ops(insns: &[Insn]) -> Result<Vec<Op>, CheckError> {
+    check_socket(insns)?;
+    Ok(insns.iter().filter_map(|&insn| Op::decode(insn)).collect())
 }
 
 fn cell(at: usize, op: Op) -> Cell {

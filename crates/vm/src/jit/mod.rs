@@ -37,6 +37,8 @@ mod run;
 mod x86;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 pub(crate) use native::Native;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+pub(crate) use pages::{Pages, place};
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 pub(crate) use run::CALLS;
 
@@ -44,6 +46,8 @@ pub(crate) use run::CALLS;
 use a64 as host;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 use x86 as host;
+#[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
+pub(crate) use x86::encode;
 
 #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
 mod none;

@@ -65,6 +65,12 @@ unsafe impl Send for Pages {}
 // SAFETY: as above: shared references only read.
 unsafe impl Sync for Pages {}
 
+/// Makes code run that knows nothing of where it stands.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn place(code: &[u8]) -> Option<Pages> {
+    Pages::new(&Draft { code, shared: super::host::shared(), link: &|_, _| {} }, false)
+}
+
 impl Pages {
     /// Copies code into memory that may be run, into pages of its `own` if that is wanted. `None` if the system gives none.
     pub(super) fn new(draft: &Draft<'_>, own: bool) -> Option<Self> {

@@ -184,6 +184,8 @@ pub(crate) enum Rm {
     Mem(Gpr, i32),
     /// Memory at the sum of two registers, plus a displacement. The second is not rsp.
     Sum(Gpr, Gpr, i32),
+    /// The same with four times the second.
+    Words(Gpr, Gpr, i32),
 }
 
 impl From<Gpr> for Rm {
@@ -274,7 +276,7 @@ impl Asm {
     fn op(&mut self, enc: Enc, w: W, reg: u8, rm: Rm, byte_reg: bool) {
         let (base, index) = match rm {
             Rm::Reg(r) | Rm::Mem(r, _) => (r.0, 0),
-            Rm::Sum(r, i, _) => (r.0, i.0),
+            Rm::Sum(r, i, _) | Rm::Words(r, i, _) => (r.0, i.0),
         };
         let rex = u8::from(w == W::Q) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
         let (mut word, mut len) = (0u64, 0);
@@ -301,6 +303,7 @@ impl Asm {
             }
             Rm::Mem(base, disp) => (base.0 & 7, None, disp),
             Rm::Sum(base, index, disp) => (base.0 & 7, Some(index.0 & 7), disp),
+            Rm::Words(base, index, disp) => (base.0 & 7, Some(0x10 | index.0 & 7), disp),
         };
         // rbp and r13 as a base have no form without a displacement; rsp and r12 need the SIB byte.
         let (mode, bytes) = match i8::try_from(disp) {

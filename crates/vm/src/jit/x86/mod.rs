@@ -3,7 +3,7 @@
 mod access;
 mod alu;
 mod compile;
-mod encode;
+pub(crate) mod encode;
 mod reread;
 mod stubs;
 #[cfg(test)]
