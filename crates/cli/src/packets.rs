@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use skep::capture::{Compression, Error, Packet, Reader};
+use skep::capture::{Compression, Error, Header, Packet, Reader, Records};
 
 use crate::failure::Failure;
 use crate::input;
@@ -17,6 +17,7 @@ const EVERY: u64 = 256;
 /// A capture that is read from its beginning on.
 pub(crate) struct Packets<'a> {
     path: &'a Path,
+    total: Option<u64>,
     reader: Reader<Box<dyn Read>>,
     progress: Progress,
     count: u64,
@@ -27,7 +28,22 @@ impl<'a> Packets<'a> {
         let reader = Reader::new(input::open(path)?).map_err(|e| failure(&e, path))?;
         // How far a packed file was read is not known, only how much came out of it.
         let total = input::len(path).filter(|_| reader.compression() == Compression::None);
-        Ok(Self { path, reader, progress: Progress::new(total), count: 0 })
+        Ok(Self { path, total, reader, progress: Progress::new(total), count: 0 })
+    }
+
+    /// How long a file is that is not packed, in bytes.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Where the next packet's record begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.reader.offset()
+    }
+
+    /// The header, of a pcap file.
+    pub(crate) fn header(&self) -> Option<Header> {
+        self.reader.header()
     }
 
     /// The next packet; `None` at the end, and where the file is cut.
@@ -36,22 +52,31 @@ impl<'a> Packets<'a> {
             self.progress.at(self.reader.offset(), self.count);
         }
         self.count += 1;
-        match self.reader.next_packet() {
-            Ok(Some(packet)) => Ok(Some(packet)),
-            Ok(None) => {
-                self.progress.finish();
-                Ok(None)
-            }
-            Err(e) => {
-                self.progress.finish();
-                if !e.is_truncated() {
-                    return Err(failure(&e, self.path));
-                }
-                out.warn(format!("{}: {e}", input::label(self.path)));
-                Ok(None)
-            }
-        }
+        told(self.reader.next_packet(), self.path, &mut self.progress, out)
     }
+
+    /// Packets of a pcap file that are at hand, as [`Packets::next`].
+    pub(crate) fn records(&mut self, count: u64, out: &mut Output) -> Result<Option<Records<'_>>, Failure> {
+        self.progress.at(self.reader.offset(), count);
+        told(self.reader.records(), self.path, &mut self.progress, out)
+    }
+}
+
+/// What a reader answers, to who asked for packets.
+fn told<T>(
+    answer: Result<Option<T>, Error>,
+    path: &Path,
+    progress: &mut Progress,
+    out: &mut Output,
+) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(Some(found)) => return Ok(Some(found)),
+        Ok(None) => {}
+        Err(e) if e.is_truncated() => out.warn(format!("{}: {e}", input::label(path))),
+        Err(e) => return Err(failure(&e, path)),
+    }
+    progress.finish();
+    Ok(None)
 }
 
 impl Drop for Packets<'_> {

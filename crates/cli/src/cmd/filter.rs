@@ -8,11 +8,14 @@ mod line;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod live;
 mod lookup;
+#[cfg(unix)]
+mod parallel;
 mod pass;
 mod trace;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -133,6 +136,10 @@ pub(crate) struct Args {
     /// Stop after so many matches
     #[arg(short, long, value_name = "N", requires = "packets", conflicts_with = "diff", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+
+    /// How many threads filter a large pcap file that is only written or counted; as many as there are processors
+    #[arg(long, value_name = "N", requires = "read")]
+    threads: Option<NonZeroUsize>,
 
     #[command(flatten)]
     trace: trace::Flags,

@@ -212,3 +212,46 @@ fn captures_come_one_after_the_other() {
     assert_eq!(two, format!("{one}{one}"));
     skep(&["filter", "arp", "-w", "/tmp/skep-nothing"]).fails(2);
 }
+
+#[test]
+fn threads_change_nothing() {
+    let place = |name: &str| std::env::temp_dir().join(format!("skep-threads-{}-{name}", std::process::id()));
+    let paths = ["in.pcap", "one.pcap", "many.pcap", "ng"].map(place);
+    let [from, one, many, ng] = paths.each_ref().map(|path| path.to_str().expect("a UTF-8 path"));
+    // Packets whose bytes look like records, so that guesses where records begin go wrong.
+    let mut decoy = vec![0; 14];
+    while decoy.len() < 60_000 {
+        decoy.extend([1_700_000_000u32, 5, 24, 24].map(u32::to_le_bytes).as_flattened());
+        decoy.extend([7; 24]);
+    }
+    let mut file: Vec<u8> =
+        [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes).as_flattened().to_vec();
+    let mut put = |n: u32, data: &[u8]| {
+        file.extend(
+            [1_700_000_000 + n, n % 1_000_000, data.len() as u32, 70_000]
+                .map(u32::to_le_bytes)
+                .as_flattened(),
+        );
+        file.extend(data);
+    };
+    for n in 0..20_000u32 {
+        decoy[12..14].copy_from_slice(&if n % 3 == 0 { [8, 6] } else { [8, 0] });
+        let len = if n % 64 == 0 { decoy.len() } else { 100 + (n * 97 % 1400) as usize };
+        put(n, &decoy[..len]);
+    }
+    // The last is cut.
+    file.truncate(file.len() - 50);
+    std::fs::write(from, &file).expect("room");
+    let run = |threads: &str, to: &str| {
+        let ran = skep(&["filter", "arp", "-r", from, "-w", to, "--threads", threads, "--json"]);
+        (ran.json()["capture"].clone(), std::fs::read(to).expect("it was written"))
+    };
+    let alone = run("1", one);
+    assert_eq!(alone.0["matched"], 6667);
+    assert!(alone == run("2", many), "two threads");
+    assert!(alone == run("5", many), "five threads");
+    run("3", ng);
+    let again = skep(&["filter", "", "-r", ng, "-w", many, "--json"]).json();
+    assert_eq!(again["capture"]["matched"], 6667);
+    paths.iter().for_each(|path| std::fs::remove_file(path).expect("it is there"));
+}

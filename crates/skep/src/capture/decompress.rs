@@ -48,6 +48,11 @@ impl<R: Read> Source<R> {
         })
     }
 
+    /// Bytes that are known to be as they are meant.
+    pub(crate) fn plain(inner: R) -> Self {
+        Self::Plain(BufReader::with_capacity(0, Cursor::new(Vec::new()).chain(inner)))
+    }
+
     pub(crate) fn compression(&self) -> Compression {
         match self {
             Self::Plain(_) => Compression::None,

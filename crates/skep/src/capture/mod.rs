@@ -5,7 +5,7 @@
 //! the length of the file or by what a length field claims. Errors say at which byte of the (decompressed)
 //! stream a record went wrong. What precedes the error has been delivered.
 //!
-//! Record layouts are parsed by the crate `pcap-parser`; gathering whole records, limits, time
+//! Blocks of pcapng are parsed by the crate `pcap-parser`; pcap's records, gathering whole ones, limits, time
 //! resolutions and the places of errors are done here.
 //!
 //! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
@@ -26,6 +26,7 @@
 //! ```
 
 mod decompress;
+mod pcap;
 mod pcapng;
 mod read;
 mod write;
@@ -34,7 +35,8 @@ mod write;
 mod tests;
 
 pub use decompress::Compression;
-pub use read::Reader;
+pub use pcap::{Header, Resolution};
+pub use read::{Reader, Records};
 pub use write::Writer;
 
 /// The longest record that is accepted, headers included: 16 MiB. No link has larger frames; what is

@@ -1,15 +1,14 @@
-//! The streaming reader: gathers one whole record at a time, then has it parsed.
+//! The streaming reader: reads in large pieces, and gives out what is whole.
 //!
 //! Invariant: `buf[start..end]` holds bytes that were read and not yet given out; `offset` is the place
 //! of `buf[start]` in the stream. The buffer grows with what was read, never with what a length field claims.
 
 use std::io::Read;
 
-use pcap_parser::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified};
-
 use super::decompress::{Compression, Source};
+use super::pcap::{self, Header};
 use super::pcapng::{self, Section, Step};
-use super::{Error, Format, Kind, LinkType, MAX_RECORD, Packet};
+use super::{Error, Format, Kind, MAX_RECORD, Packet};
 
 /// How much is asked of the source at a time.
 const CHUNK: usize = 256 << 10;
@@ -25,7 +24,7 @@ pub struct Reader<R: Read> {
 }
 
 enum File {
-    Pcap(PcapHeader),
+    Pcap(Header),
     Pcapng(Section),
 }
 
@@ -58,16 +57,28 @@ impl<R: Read> Reader<R> {
         if r.bytes(4) == pcapng::SECTION_HEADER {
             return Ok(r);
         }
-        let have = r.fill(24)?;
-        match pcap_parser::parse_pcap_header(r.bytes(have.min(24))) {
-            Ok((_, header)) => r.kind = File::Pcap(header),
-            Err(e) if e.is_incomplete() => {
+        let have = r.fill(pcap::HEADER_BYTES)?.min(pcap::HEADER_BYTES);
+        match Header::parse(r.bytes(have)) {
+            None => return Err(Error::new(Kind::Unrecognized, 0)),
+            Some(_) if have < pcap::HEADER_BYTES => {
                 return Err(Error::new(Kind::Truncated { what: "file header" }, 0));
             }
-            Err(_) => return Err(Error::new(Kind::Unrecognized, 0)),
+            Some(header) => r.kind = File::Pcap(header),
         }
-        r.consume(24);
+        r.consume(pcap::HEADER_BYTES);
         Ok(r)
+    }
+
+    /// Reads a pcap file on from elsewhere: `inner` gives its bytes from `offset` on, where a record begins.
+    #[must_use]
+    pub fn moved(self, inner: R, offset: u64) -> Self {
+        Self { source: Source::plain(inner), start: 0, end: 0, offset, ..self }
+    }
+
+    /// A reader of a pcap file whose header is known, to be [moved](Self::moved).
+    pub fn of(header: Header, inner: R) -> Self {
+        let source = Source::plain(inner);
+        Self { source, buf: Vec::new(), start: 0, end: 0, offset: 0, kind: File::Pcap(header) }
     }
 
     /// Which of the two formats it is.
@@ -75,6 +86,14 @@ impl<R: Read> Reader<R> {
         match self.kind {
             File::Pcap(_) => Format::Pcap,
             File::Pcapng(_) => Format::Pcapng,
+        }
+    }
+
+    /// The header of a pcap file.
+    pub fn header(&self) -> Option<Header> {
+        match self.kind {
+            File::Pcap(header) => Some(header),
+            File::Pcapng(_) => None,
         }
     }
 
@@ -94,43 +113,38 @@ impl<R: Read> Reader<R> {
     /// If the record is cut, malformed or too long, or reading fails. After an error the reader stays
     /// where it is and gives the same error again.
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, Error> {
-        match &self.kind {
-            File::Pcap(_) => self.next_record(),
-            File::Pcapng(_) => self.next_block(),
-        }
+        let File::Pcap(header) = self.kind else { return self.next_block() };
+        let Some(len) = self.gather(header)? else { return Ok(None) };
+        let range = self.take(len);
+        Ok(header.record(&self.buf[range]).map(|(packet, _)| packet))
     }
 
-    fn next_record(&mut self) -> Result<Option<Packet<'_>>, Error> {
-        let File::Pcap(h) = &self.kind else { return Ok(None) };
-        let (modified, big) = (h.is_modified_format(), h.is_bigendian());
-        let unit = if h.is_nanosecond_precision() { 1 } else { 1_000 };
-        // The upper bits of the field are flags and the length of a frame check sequence.
-        let link_type = LinkType((h.network.0 & 0xffff) as u16);
-        let head = if modified { 24 } else { 16 };
-        if !self.need(head, "packet header")? {
+    /// The records of a pcap file that are at hand, one at least, or `None` at the end: what is much faster than asking for
+    /// one after the other. Those that are not taken from it come next. None of a pcapng file's.
+    ///
+    /// # Errors
+    /// As [`Reader::next_packet`].
+    pub fn records(&mut self) -> Result<Option<Records<'_>>, Error> {
+        let File::Pcap(header) = self.kind else { return Ok(None) };
+        if self.gather(header)?.is_none() {
             return Ok(None);
         }
-        let b = self.bytes(head);
-        let caplen = [b[8], b[9], b[10], b[11]];
-        let caplen = if big { u32::from_be_bytes(caplen) } else { u32::from_le_bytes(caplen) };
-        let len = self.checked_len("packet", u64::from(caplen) + head as u64)?;
+        let rest = &self.buf[self.start..self.end];
+        Ok(Some(Records { header, rest, start: &mut self.start, offset: &mut self.offset, end: self.end }))
+    }
+
+    /// Reads until a record is there: how long it is.
+    fn gather(&mut self, header: Header) -> Result<Option<usize>, Error> {
+        if let Some((_, len)) = header.record(&self.buf[self.start..self.end]) {
+            return Ok(Some(len));
+        }
+        if !self.need(header.record_header(), "packet header")? {
+            return Ok(None);
+        }
+        let Some(head) = self.buf[self.start..].first_chunk() else { return Ok(None) };
+        let len = self.checked_len("packet", header.record_len(head))?;
         self.need(len, "packet")?;
-        let at = self.offset;
-        let range = self.take(len);
-        let parse = match (big, modified) {
-            (true, _) => parse_pcap_frame_be,
-            (_, true) => parse_pcap_frame_modified,
-            _ => parse_pcap_frame,
-        };
-        let (_, p) = parse(&self.buf[range]).map_err(|_| Error::malformed("a bad packet record", at))?;
-        let time = u64::from(p.ts_sec) * 1_000_000_000 + u64::from(p.ts_usec) * unit;
-        Ok(Some(Packet {
-            data: p.data,
-            orig_len: p.origlen,
-            timestamp_ns: Some(time),
-            interface: 0,
-            link_type,
-        }))
+        Ok(Some(len))
     }
 
     fn next_block(&mut self) -> Result<Option<Packet<'_>>, Error> {
@@ -206,5 +220,51 @@ impl<R: Read> Reader<R> {
     fn consume(&mut self, n: usize) {
         self.start += n;
         self.offset += n as u64;
+    }
+}
+
+/// Records of a pcap file that lie in memory, one behind the other.
+pub struct Records<'a> {
+    header: Header,
+    rest: &'a [u8],
+    // The reader's: where what is left begins.
+    start: &'a mut usize,
+    offset: &'a mut u64,
+    end: usize,
+}
+
+impl std::fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("offset", &self.offset()).finish()
+    }
+}
+
+impl Records<'_> {
+    /// Where the next one starts, in bytes of the decompressed stream.
+    pub fn offset(&self) -> u64 {
+        *self.offset + (self.end - *self.start - self.rest.len()) as u64
+    }
+
+    /// The header of their file.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Packet<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Packet<'a>> {
+        let (packet, len) = self.header.record(self.rest)?;
+        self.rest = &self.rest[len..];
+        Some(packet)
+    }
+}
+
+impl Drop for Records<'_> {
+    fn drop(&mut self) {
+        *self.offset = self.offset();
+        *self.start = self.end - self.rest.len();
     }
 }

@@ -202,3 +202,84 @@ fn damage_never_panics() {
         }
     }
 }
+
+/// A pcap file of records of many lengths.
+fn mixed(magic: u32, big: bool) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let packets: Vec<Vec<u8>> = (0..4000u32).map(|n| vec![n as u8; (n * 37 % 1500) as usize + 1]).collect();
+    let records: Vec<(u32, u32, &[u8])> =
+        packets.iter().enumerate().map(|(n, data)| (1000 + n as u32, n as u32, data.as_slice())).collect();
+    (pcap(magic, big, &records), packets)
+}
+
+#[test]
+fn records_are_what_one_after_the_other_gives() {
+    for (magic, big) in [(0xa1b2_c3d4, false), (0xa1b2_3c4d, true)] {
+        let (file, packets) = mixed(magic, big);
+        let mut reader = Reader::new(file.as_slice()).unwrap();
+        let mut got = Vec::new();
+        loop {
+            // What is not taken comes again.
+            let some = reader.records().unwrap().into_iter().flatten().take(70);
+            got.extend(some.map(|packet| packet.data.to_vec()));
+            if let Some(packet) = reader.next_packet().unwrap() {
+                got.push(packet.data.to_vec());
+            } else {
+                break;
+            }
+        }
+        assert!(got == packets);
+        assert_eq!(reader.offset(), file.len() as u64);
+    }
+    let cut = &mixed(0xa1b2_c3d4, false).0[..30_000];
+    let mut reader = Reader::new(cut).unwrap();
+    assert!(reader.records().unwrap().unwrap().count() > 30);
+    assert!(reader.records().is_err_and(|e| e.is_truncated()));
+}
+
+#[test]
+fn a_record_is_found_from_anywhere() {
+    for (magic, big) in [(0xa1b2_c3d4, false), (0xa1b2_3c4d, true)] {
+        let (file, packets) = mixed(magic, big);
+        let header = Reader::new(file.as_slice()).unwrap().header().unwrap();
+        let mut starts = vec![24];
+        for packet in &packets {
+            starts.push(starts[starts.len() - 1] + 16 + packet.len());
+        }
+        for from in (24..file.len() / 2).step_by(977) {
+            let next = starts[starts.partition_point(|start| *start < from)];
+            assert_eq!(header.guess(&file[from..]), Some(next - from));
+            let reader = Reader::of(header, std::io::empty()).moved(std::io::empty(), 0);
+            assert_eq!(reader.format(), Format::Pcap);
+        }
+        let from = starts[100];
+        let mut reader = Reader::of(header, file.as_slice()).moved(&file[from..], from as u64);
+        assert_eq!(reader.next_packet().unwrap().unwrap().data, packets[100]);
+        assert_eq!(reader.offset(), starts[101] as u64);
+        assert!(header.guess(&[0; 5000]).is_none());
+    }
+}
+
+#[test]
+fn a_file_is_copied_as_it_is_also_in_parts() {
+    let (file, _) = mixed(0xa1b2_c3d4, false);
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    let mut writer = Writer::pcap_like(Vec::new(), &reader.header().unwrap()).unwrap();
+    let mut part = writer.part();
+    let mut n = 0;
+    while let Some(packet) = reader.next_packet().unwrap() {
+        n += 1;
+        match n % 100 {
+            0 => {
+                part.write(&packet).unwrap();
+                writer.append(&mut part).unwrap();
+            }
+            1..50 => part.write(&packet).unwrap(),
+            50 => {
+                writer.append(&mut part).unwrap();
+                writer.write(&packet).unwrap();
+            }
+            _ => writer.write(&packet).unwrap(),
+        }
+    }
+    assert!(writer.finish().unwrap() == file);
+}

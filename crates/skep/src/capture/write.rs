@@ -1,8 +1,9 @@
-//! The streaming writer. Times are written in nanoseconds, in the writer's little-endian order.
+//! The streaming writer. Times are written in nanoseconds, unless a pcap file is to have microseconds, in the writer's
+//! little-endian order.
 
 use std::io::Write;
 
-use super::{Error, Kind, LinkType, MAX_RECORD, Packet};
+use super::{Error, Header, Kind, LinkType, MAX_RECORD, Packet, Resolution};
 
 /// Writes packets one after the other; see the [module](super).
 #[derive(Debug)]
@@ -10,6 +11,7 @@ pub struct Writer<W: Write> {
     out: W,
     interfaces: Option<Vec<LinkType>>,
     link_type: LinkType,
+    resolution: Resolution,
     written: u64,
 }
 
@@ -22,15 +24,21 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If writing fails.
     pub fn pcap(out: W, link_type: LinkType) -> Result<Self, Error> {
-        let mut w = Self { out, interfaces: None, link_type, written: 0 };
-        let mut head = Vec::with_capacity(24);
-        head.extend(0xa1b2_3c4d_u32.to_le_bytes());
-        head.extend(2u16.to_le_bytes());
-        head.extend(4u16.to_le_bytes());
-        head.extend([0; 8]);
-        head.extend(SNAP_LEN.to_le_bytes());
-        head.extend(u32::from(link_type.0).to_le_bytes());
-        w.put(&head)?;
+        Self::begin(out, link_type, Resolution::Nano, SNAP_LEN)
+    }
+
+    /// A pcap file as another one is: of the same link type, resolution and snapshot length.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn pcap_like(out: W, header: &Header) -> Result<Self, Error> {
+        Self::begin(out, header.link_type(), header.resolution(), header.snaplen())
+    }
+
+    fn begin(out: W, link_type: LinkType, resolution: Resolution, snaplen: u32) -> Result<Self, Error> {
+        let mut w = Self { out, interfaces: None, link_type, resolution, written: 0 };
+        // Version 2.4; the zone and the accuracy of times, which nobody fills in.
+        w.words([resolution.magic(), 4 << 16 | 2, 0, 0, snaplen, link_type.0.into()])?;
         Ok(w)
     }
 
@@ -40,7 +48,8 @@ impl<W: Write> Writer<W> {
     /// If writing fails.
     pub fn pcapng(out: W, interfaces: &[LinkType]) -> Result<Self, Error> {
         let link_type = interfaces.first().copied().unwrap_or(LinkType::ETHERNET);
-        let mut w = Self { out, interfaces: Some(Vec::new()), link_type, written: 0 };
+        let mut w =
+            Self { out, interfaces: Some(Vec::new()), link_type, resolution: Resolution::Nano, written: 0 };
         let mut body = Vec::new();
         body.extend(0x1a2b_3c4d_u32.to_le_bytes());
         body.extend(1u16.to_le_bytes());
@@ -67,7 +76,8 @@ impl<W: Write> Writer<W> {
         if self.interfaces.is_none() {
             self.same_link(p.link_type, self.link_type)?;
             let seconds = u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX);
-            let head = [seconds, (time % 1_000_000_000) as u32, len, p.orig_len.max(len)];
+            let fraction = (time % 1_000_000_000) as u32 / self.resolution.unit();
+            let head = [seconds, fraction, len, p.orig_len.max(len)];
             self.words(head)?;
             return self.put(p.data);
         }
@@ -80,6 +90,23 @@ impl<W: Write> Writer<W> {
         self.put(p.data)?;
         self.put(&[0; 3][..padding])?;
         self.words([block])
+    }
+
+    /// A writer of packets that are to follow this one's: see [`Writer::append`].
+    pub fn part(&self) -> Writer<Vec<u8>> {
+        let Self { link_type, resolution, written, .. } = *self;
+        Writer { out: Vec::new(), interfaces: self.interfaces.clone(), link_type, resolution, written }
+    }
+
+    /// Writes what a [part](Writer::part) has been given, and empties it.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn append(&mut self, part: &mut Writer<Vec<u8>>) -> Result<(), Error> {
+        self.put(&part.out)?;
+        part.out.clear();
+        self.interfaces.clone_from(&part.interfaces);
+        Ok(())
     }
 
     /// Flushes, and gives the writer back.

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use skep::capture::{LinkType, Packet, Writer};
+use skep::capture::{Header, LinkType, Packet, Records, Writer};
 use skep::filter::{ByteOrder, Dlt};
 use skep::isa::classic::Insn;
 use skep::vm::classic::{self, Filter};
@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::{Verdict, input, packets};
 
 /// How much is written at once.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 
 /// How many packets there were, and how many matched.
 #[derive(Clone, Copy, Default, Serialize)]
@@ -30,7 +30,7 @@ pub(super) struct Counts {
 }
 
 /// The filter as compiled for one link type.
-struct Compiled {
+pub(super) struct Compiled {
     link: LinkType,
     insns: Vec<Insn>,
     filter: Filter,
@@ -39,27 +39,37 @@ struct Compiled {
 impl Compiled {
     fn new(args: &Args, link: LinkType) -> Result<Self, Failure> {
         let insns = build(args, Dlt::from_linktype(link.0), Some(ByteOrder::Same), false)?;
-        let filter = Filter::new(&insns).map_err(|e| {
+        let filter = Filter::compiled(&insns).map_err(|e| {
             Failure::new(format!("the filter can not run: {e}"))
                 .hint("jumps backwards, which protochain needs, are not run yet")
         })?;
         Ok(Self { link, insns, filter })
     }
+
+    /// Whether it keeps something of a packet.
+    #[inline]
+    pub(super) fn keeps(&self, packet: &Packet<'_>) -> bool {
+        let view = classic::Packet { len: packet.orig_len, ..classic::Packet::new(packet.data) };
+        self.filter.run(&view) != 0
+    }
 }
 
 /// A stream of packets on its way through.
 pub(super) struct Pass<'a> {
-    args: &'a Args,
+    pub(super) args: &'a Args,
+    /// The pcap file that a pcap file which is written is to be like.
+    pub(super) like: Option<Header>,
     // What an expression means, and whether it means anything, depends on the link type: the packets tell it.
-    compiled: Option<Compiled>,
-    writer: Option<Writer<BufWriter<File>>>,
+    pub(super) compiled: Option<Compiled>,
+    pub(super) writer: Option<Writer<BufWriter<File>>>,
     lines: Lines,
     pub(super) counts: Counts,
 }
 
 impl<'a> Pass<'a> {
     pub(super) fn new(args: &'a Args) -> Self {
-        Self { args, compiled: None, writer: None, lines: Lines::default(), counts: Counts::default() }
+        let (lines, counts) = (Lines::default(), Counts::default());
+        Self { args, like: None, compiled: None, writer: None, lines, counts }
     }
 
     /// Whether enough have matched.
@@ -67,21 +77,48 @@ impl<'a> Pass<'a> {
         self.args.count.is_some_and(|max| self.counts.matched >= max)
     }
 
+    /// Sees to it that there is a filter for packets of a link type.
+    pub(super) fn prepare(&mut self, link: LinkType) -> Result<(), Failure> {
+        if self.compiled.as_ref().is_none_or(|c| c.link != link) {
+            self.compiled = Some(Compiled::new(self.args, link)?);
+        }
+        Ok(())
+    }
+
+    /// Packets that have not been filtered, until enough have matched.
+    pub(super) fn records(&mut self, records: Records<'_>, out: &mut Output) -> Result<(), Failure> {
+        self.prepare(records.header().link_type())?;
+        // Taken out, so that nothing says that `matched` may change it.
+        let Some(compiled) = self.compiled.take() else { return Ok(()) };
+        let mut result = Ok(());
+        let mut missed = 0;
+        for packet in records {
+            if !compiled.keeps(&packet) {
+                missed += 1;
+                continue;
+            }
+            result = self.matched(&packet, out);
+            if result.is_err() || self.is_full() {
+                break;
+            }
+        }
+        self.counts.packets += missed;
+        self.compiled = Some(compiled);
+        result
+    }
+
     /// A packet that has not been filtered.
     pub(super) fn packet(&mut self, packet: &Packet<'_>, out: &mut Output) -> Result<(), Failure> {
-        let current = match self.compiled.take() {
-            Some(c) if c.link == packet.link_type => c,
-            _ => Compiled::new(self.args, packet.link_type)?,
-        };
-        let view = classic::Packet { len: packet.orig_len, ..classic::Packet::new(packet.data) };
-        if self.compiled.insert(current).filter.run(&view) == 0 {
-            self.counts.packets += 1;
-            return Ok(());
+        self.prepare(packet.link_type)?;
+        if self.compiled.as_ref().is_some_and(|c| c.keeps(packet)) {
+            return self.matched(packet, out);
         }
-        self.matched(packet, out)
+        self.counts.packets += 1;
+        Ok(())
     }
 
     /// A packet that matches.
+    #[inline(never)]
     pub(super) fn matched(&mut self, packet: &Packet<'_>, out: &mut Output) -> Result<(), Failure> {
         self.counts.packets += 1;
         self.counts.matched += 1;
@@ -93,28 +130,37 @@ impl<'a> Pass<'a> {
     }
 
     fn write(&mut self, to: &Path, packet: &Packet<'_>) -> Result<(), Failure> {
-        let wrong = |e: skep::capture::Error| packets::failure(&e, to);
-        if self.writer.is_none() {
-            let file = BufWriter::with_capacity(BUFFER, File::create(to).map_err(|e| input::at(to, &e))?);
-            let link = packet.link_type;
-            let writer = match to.extension().and_then(|e| e.to_str()) {
-                Some("pcap" | "cap") => Writer::pcap(file, link),
-                _ => Writer::pcapng(file, &[link]),
-            };
-            self.writer = Some(writer.map_err(wrong)?);
-        }
+        self.open(to, packet.link_type)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         // One interface is declared; a packet of another link type is refused by the writer.
-        writer.write(&Packet { interface: 0, ..*packet }).map_err(wrong)
+        writer.write(&Packet { interface: 0, ..*packet }).map_err(|e| packets::failure(&e, to))
+    }
+
+    /// Makes the file for what matches, if it has not been made.
+    pub(super) fn open(&mut self, to: &Path, link: LinkType) -> Result<(), Failure> {
+        if self.writer.is_some() {
+            return Ok(());
+        }
+        let file = BufWriter::with_capacity(BUFFER, File::create(to).map_err(|e| input::at(to, &e))?);
+        let writer = match (to.extension().and_then(|e| e.to_str()), &self.like) {
+            (Some("pcap" | "cap"), Some(header)) => Writer::pcap_like(file, header),
+            (Some("pcap" | "cap"), None) => Writer::pcap(file, link),
+            _ => Writer::pcapng(file, &[link]),
+        };
+        self.writer = Some(writer.map_err(|e| packets::failure(&e, to))?);
+        Ok(())
     }
 
     /// Nothing more comes; `link` is what packets would have been, had there been any.
-    pub(super) fn finish(self, link: LinkType, out: &mut Output) -> Result<Verdict, Failure> {
+    pub(super) fn finish(mut self, link: LinkType, out: &mut Output) -> Result<Verdict, Failure> {
         // An expression that does not compile is an error also for a capture without packets.
-        let compiled = match self.compiled {
+        let compiled = match self.compiled.take() {
             Some(c) => c,
             None => Compiled::new(self.args, link)?,
         };
+        if let Some(to) = &self.args.write {
+            self.open(to, compiled.link)?;
+        }
         if let (Some(writer), Some(to)) = (self.writer, &self.args.write) {
             let mut file: BufWriter<File> = writer.finish().map_err(|e| packets::failure(&e, to))?;
             file.flush().map_err(|e| input::at(to, &e))?;
