@@ -68,7 +68,7 @@ unsafe impl Sync for Pages {}
 /// Makes code run that knows nothing of where it stands.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn place(code: &[u8]) -> Option<Pages> {
-    Pages::new(&Draft { code, shared: super::host::shared(), link: &|_, _| {} }, false)
+    Pages::new(&Draft { front: &[], room: 0, code }, false)
 }
 
 impl Pages {
