@@ -78,6 +78,8 @@ pub struct Difference {
     pub libpcap: u32,
     /// What skep's returns.
     pub best: u32,
+    /// Whether the code of libpcap's HEAD, which skep can make, returns what skep's own does.
+    pub as_head: bool,
 }
 
 /// What came of a filter.
@@ -118,8 +120,18 @@ pub fn compare(
         let run = |f: &Option<Filter>| f.as_ref().map_or(0, |f| f.run(&packet));
         let (plain, libpcap, best) = (reference.run(&packet), run(&libpcap), run(&best));
         if best != plain && best != libpcap {
+            let heads = [Code::Plain, Code::Libpcap]
+                .map(|code| Library::Ours.code(expression, options, &names, code));
+            let as_head = heads.into_iter().any(|insns| run(&insns.map(ready)) == best);
             let (expression, packet) = (expression.to_owned(), bytes);
-            return Outcome::Differs(Box::new(Difference { expression, packet, plain, libpcap, best }));
+            return Outcome::Differs(Box::new(Difference {
+                expression,
+                packet,
+                plain,
+                libpcap,
+                best,
+                as_head,
+            }));
         }
         taken += u64::from(best != 0);
     }
