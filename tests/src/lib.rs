@@ -14,3 +14,4 @@ pub mod filters;
 pub mod lab;
 pub mod scenario;
 pub mod traced;
+pub mod walked;

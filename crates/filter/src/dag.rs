@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use skep_isa::classic::{AluOp, Cond, Insn, Op, Source};
+use skep_isa::classic::{AluOp, Cond, Insn, MEM_WORDS, Op, Source};
 
 /// A node, by its index.
 pub(crate) type Id = usize;
@@ -228,20 +228,36 @@ impl State {
     }
 }
 
+/// The memory words that a node stores to, as bits.
+fn stores(node: &Node) -> u32 {
+    let word = |op: &Op| match *op {
+        Op::Store { k } | Op::Storex { k } => 1 << (k as usize % MEM_WORDS),
+        _ => 0,
+    };
+    match node {
+        Node::Stmt(op, _) => word(op),
+        Node::Guard(ops, _) => ops.iter().map(word).fold(0, |all, words| all | words),
+        Node::Branch(..) | Node::Ret(_) => 0,
+    }
+}
+
 /// Numbers values: the same statement on the same values gives the same value.
 struct Flow {
     values: HashMap<(Op, Option<Value>, Option<Value>), Value>,
+    /// Memory words that are stored to, as bits.
+    written: u32,
 }
 
 impl Flow {
     fn new() -> Self {
-        Self { values: HashMap::default() }
+        Self { values: HashMap::default(), written: 0 }
     }
 
     /// For each node that is reached, whether it has to be done.
     fn states(&mut self, nodes: &[Node], root: Id) -> Vec<Option<Needed>> {
         let mut states: Vec<Option<State>> = vec![None; root + 1];
         let mut needed = vec![None; root + 1];
+        self.written = nodes.iter().map(stores).fold(0, |all, words| all | words);
         states[root] = Some(State::default());
         for id in (0..=root).rev() {
             let Some(mut state) = states[id].take() else { continue };
@@ -253,10 +269,12 @@ impl Flow {
             }
             needed[id] = Some(match &nodes[id] {
                 Node::Stmt(op, _) => match op {
-                    Op::Store { .. } | Op::Storex { .. } | Op::LoadMem { .. } | Op::LoadxMem { .. } => true,
-                    Op::LoadxMsh { .. } | Op::LoadxImm { .. } | Op::LoadxLen | Op::Tax => {
-                        state.x.is_none() || state.x != before.1
-                    }
+                    Op::Store { .. } | Op::Storex { .. } => true,
+                    Op::LoadxMsh { .. }
+                    | Op::LoadxImm { .. }
+                    | Op::LoadxMem { .. }
+                    | Op::LoadxLen
+                    | Op::Tax => state.x.is_none() || state.x != before.1,
                     _ => state.a.is_none() || state.a != before.0,
                 },
                 Node::Guard(..) if state.loaded == before.2 => {
@@ -278,6 +296,12 @@ impl Flow {
             }
         }
         needed
+    }
+
+    /// What a memory word holds, if nothing here writes it.
+    fn in_word(&mut self, k: u32) -> Option<Value> {
+        let written = self.written & 1 << (k as usize % MEM_WORDS) != 0;
+        (!written).then(|| self.number(Op::LoadMem { k }, None, None))
     }
 
     fn number(&mut self, op: Op, a: Option<Value>, x: Option<Value>) -> Value {
@@ -322,8 +346,8 @@ impl Flow {
             Op::Neg => state.a = state.a.map(|a| self.number(op, Some(a), None)),
             Op::Tax => state.x = state.a,
             Op::Txa => state.a = state.x,
-            Op::LoadMem { .. } => state.a = None,
-            Op::LoadxMem { .. } => state.x = None,
+            Op::LoadMem { k } => state.a = self.in_word(k),
+            Op::LoadxMem { k } => state.x = self.in_word(k),
             Op::Store { .. } | Op::Storex { .. } => {}
             Op::Jump { .. } | Op::Branch { .. } | Op::RetK { .. } | Op::RetA => {}
         }

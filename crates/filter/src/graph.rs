@@ -36,6 +36,8 @@ pub(crate) struct Graph {
     pub(crate) root: usize,
     /// Each node's number in what it was made from.
     pub(crate) ids: Vec<BlockId>,
+    /// Memory words that are filled before it, as bits; it does not write them.
+    pub(crate) given: u16,
 }
 
 impl Graph {
@@ -70,7 +72,7 @@ impl Graph {
                 }
             })
             .collect();
-        Graph { nodes, stmts: ir.stmts, root: 0, ids: order }
+        Graph { nodes, stmts: ir.stmts, root: 0, ids: order, given: 0 }
     }
 
     /// The reachable blocks, each after its successors; `true_first` says which side is walked first.

@@ -26,12 +26,14 @@ mod optimize;
 mod parse;
 mod qual;
 pub mod seccomp;
+mod walk;
 
 use skep_isa::classic::{Insn, MAX_INSNS};
 
 pub use dlt::Dlt;
 pub use error::Error;
 pub use names::{Database, Names, Ports};
+pub use walk::Walk;
 
 /// The byte order of the machine that wrote a capture file, against this one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub struct Options {
     pub linux_extensions: bool,
     /// Set where packets come from a file: its byte order, for the link types that keep their writer's.
     pub file_order: Option<ByteOrder>,
+    /// What is walked past to find headers. libpcap's optimised code does not walk.
+    pub walk: Walk,
 }
 
 impl Default for Options {
@@ -81,6 +85,7 @@ impl Default for Options {
             code: Code::Libpcap,
             linux_extensions: false,
             file_order: None,
+            walk: Walk::default(),
         }
     }
 }
@@ -122,6 +127,7 @@ pub(crate) struct Built {
     graph: graph::Graph,
     marks: ir::Marks,
     no_optimize: bool,
+    words: walk::Words,
 }
 
 /// The filter of an expression; none of an empty one.
@@ -130,17 +136,29 @@ fn built(expression: &str, options: &Options, names: &dyn Names) -> Result<Optio
     if options.snaplen == 0 {
         return Err(whole("snaplen of 0 rejects all packets".to_string()));
     }
+    if options.walk.any() && options.code == Code::Libpcap {
+        return Err(whole("libpcap's code does not walk past headers".to_string()));
+    }
     let mut compiler = compile::Compiler::new(options, names).map_err(|e| whole(e.0))?;
-    let Some(last) = parse::Parser::new(&mut compiler, expression).program()? else { return Ok(None) };
+    let Some(mut last) = parse::Parser::new(&mut compiler, expression).program()? else { return Ok(None) };
+    if options.walk.inner {
+        let there = compiler.enter_inner().map_err(|e| whole(e.0))?;
+        if let Some(inner) = parse::Parser::new(&mut compiler, expression).program()? {
+            let inner = compiler.ir.and(there, inner);
+            last = compiler.ir.or(last, inner);
+        }
+    }
     let root = compiler.finish(last).map_err(|e| whole(e.0))?;
     let marks = std::mem::take(&mut compiler.ir.marks);
-    let no_optimize = compiler.no_optimize;
-    Ok(Some(Built { graph: graph::Graph::new(compiler.ir, root), marks, no_optimize }))
+    let (no_optimize, words) = (compiler.no_optimize, compiler.words);
+    let mut graph = graph::Graph::new(compiler.ir, root);
+    graph.given = words.all().fold(0, |bits, word| bits | 1 << word);
+    Ok(Some(Built { graph, marks, no_optimize, words }))
 }
 
 /// Its code.
 fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, String> {
-    let Built { mut graph, no_optimize, .. } = built;
+    let Built { mut graph, no_optimize, words, .. } = built;
     let best = match options.code {
         Code::Best => decide::decide(&graph, longest).ok(),
         Code::Plain | Code::Libpcap => None,
@@ -149,7 +167,8 @@ fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, S
         // The optimiser takes its time on a large graph, and never makes a search of it.
         Some(best) if graph.nodes.len() > SMALL => best,
         best => {
-            let plain = options.code == Code::Plain || no_optimize;
+            // The optimiser takes words for its own.
+            let plain = options.code == Code::Plain || no_optimize || graph.given != 0;
             let theirs = libpcap(&mut graph, !plain)?;
             best.filter(|b| b.len() <= theirs.len()).unwrap_or(theirs)
         }
@@ -158,7 +177,24 @@ fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, S
     if rejects && options.code != Code::Plain && !no_optimize {
         return Err("expression rejects all packets".to_string());
     }
-    Ok(insns)
+    Ok(if graph.given == 0 { insns } else { walking(insns, options, words, longest)? })
+}
+
+/// Puts the walk before a filter that goes by what it finds.
+fn walking(
+    mut insns: Vec<Insn>,
+    options: &Options,
+    words: walk::Words,
+    longest: usize,
+) -> Result<Vec<Insn>, String> {
+    let loads = |i: &Insn| i.code == code::LD | code::MEM || i.code == code::LDX | code::MEM;
+    let used: Vec<u32> = insns.iter().filter(|i| loads(i)).map(|i| i.k).collect();
+    let mut all = walk::prologue(options.walk, options.dlt, words, |word| used.contains(&word));
+    all.append(&mut insns);
+    if all.len() > longest {
+        return Err(format!("the filter is too long: {} instructions, and {longest} at most", all.len()));
+    }
+    Ok(all)
 }
 
 const RETURN: u16 = code::RET | code::K;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use skep::capture::Reader;
-use skep_filter::{ByteOrder, Code, Database, Dlt, Options, addr, compile};
+use skep_filter::{ByteOrder, Code, Database, Dlt, Options, Walk, addr, compile};
 use skep_vm::classic::{LoopingFilter, Packet};
 
 use super::{Outcome, text};
@@ -85,6 +85,7 @@ fn run(row: &Value, names: &Database, capture: &Capture, code: Code) -> Result<(
         code,
         linux_extensions: false,
         file_order: Some(capture.order),
+        walk: Walk::default(),
     };
     let insns = compile(text(row, "expr"), &options, names).map_err(|e| e.to_string())?;
     let filter = LoopingFilter::new(&insns).map_err(|e| e.to_string())?;

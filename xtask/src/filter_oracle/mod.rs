@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use skep_filter::{ByteOrder, Code, Database, Dlt, Options, addr, compile, names};
+use skep_filter::{ByteOrder, Code, Database, Dlt, Options, Walk, addr, compile, names};
 use skep_isa::classic::Insn;
 use skep_isa::classic::text::{Form, print};
 
@@ -118,6 +118,7 @@ fn options(row: &Value) -> Result<Options, String> {
             "unswapped" => Some(ByteOrder::Same),
             _ => None,
         },
+        walk: Walk::default(),
     })
 }
 

@@ -12,6 +12,7 @@ mod lookup;
 mod parallel;
 mod pass;
 mod trace;
+mod walk;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -42,6 +43,7 @@ Examples:
   skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'tcp port 80' -r examples/traffic.pcapng --trace 12 --step
+  skep filter 'tcp port 443' -r in.pcap --inner --ipv6-ext
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
   skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
@@ -143,6 +145,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     trace: trace::Flags,
+
+    #[command(flatten)]
+    walk: walk::WalkFlags,
 
     #[command(flatten)]
     diff: diff::Flags,
@@ -263,6 +268,7 @@ fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>, live: bool) -> 
         },
         linux_extensions: live,
         file_order,
+        walk: args.walk.walk(),
     }
 }
 

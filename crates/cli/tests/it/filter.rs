@@ -255,3 +255,66 @@ fn threads_change_nothing() {
     assert_eq!(again["capture"]["matched"], 6667);
     paths.iter().for_each(|path| std::fs::remove_file(path).expect("it is there"));
 }
+
+/// An Ethernet frame as a capture in a temporary file, for one filter after the other: whether each takes it.
+fn takes(name: &str, frame: &[u8], filters: &[(&[&str], bool)]) {
+    let path = std::env::temp_dir().join(format!("skep-filter-{}-{name}.pcap", std::process::id()));
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65535, 1, 0, 0, frame.len() as u32, frame.len() as u32] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(frame);
+    std::fs::write(&path, file).expect("a temporary file");
+    let at = path.to_str().expect("a UTF-8 path");
+    let codes: Vec<i32> =
+        filters.iter().map(|(args, _)| skep(&[&["filter", "-r", at], *args].concat()).code).collect();
+    std::fs::remove_file(&path).expect("it was written");
+    let expected: Vec<i32> = filters.iter().map(|(_, takes)| i32::from(!takes)).collect();
+    assert_eq!(codes, expected, "{filters:?}");
+}
+
+#[test]
+fn filters_walk_past_headers() {
+    // Two tags, IPv6, hop-by-hop options, a routing header, TCP with SYN from port 5 to port 80.
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xa8, 0, 7, 0x81, 0, 0, 5, 0x86, 0xdd];
+    frame.extend([0x60, 0, 0, 0, 0, 36, 0, 64]);
+    frame.extend([0xfe; 32]);
+    frame.extend([43, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
+    frame.extend([0, 5, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0]);
+    takes(
+        "walk",
+        &frame,
+        &[
+            (&["tcp"], false),
+            (&["tcp", "--any-vlan"], false),
+            (&["tcp", "--ipv6-ext"], false),
+            (&["tcp dst port 80", "--ipv6-ext", "--any-vlan"], true),
+            (&["tcp dst port 81", "--ipv6-ext", "--any-vlan"], false),
+            (&["tcp[tcpflags] & tcp-syn != 0 and vlan 5 and vlan 7", "--ipv6-ext", "--any-vlan"], true),
+            (&["ip6 proto 43 and not ip6 proto 44", "--ipv6-ext", "--any-vlan"], true),
+            (&["vlan 7 and vlan 5 and tcp port 80", "--ipv6-ext"], true),
+            (&["vlan and vlan and ip6 protochain 43"], true),
+            (&["vlan and vlan and ip6 protochain 6", "--compat", "libpcap"], true),
+            (&["vlan and vlan and ip6 protochain 17", "--compat", "libpcap"], false),
+        ],
+    );
+    // The same TCP in IPv4 in GRE with a key in IPv4.
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+    frame.extend([0x45, 0, 0, 68, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+    frame.extend([0x20, 0, 8, 0, 0, 0, 0, 9]);
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    frame.extend([0, 5, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0]);
+    takes(
+        "inner",
+        &frame,
+        &[
+            (&["tcp port 80"], false),
+            (&["tcp port 80 and src host 10.0.0.1", "--inner"], true),
+            (&["tcp port 80 and src host 192.0.2.1", "--inner"], false),
+            (&["src host 192.0.2.1", "--inner"], true),
+            (&["not host 10.0.0.1 and not host 192.0.2.1", "--inner"], false),
+        ],
+    );
+    let refused = skep(&["filter", "tcp", "--inner", "--compat", "libpcap"]).fails(2);
+    assert!(refused.contains("--compat"), "{refused}");
+}

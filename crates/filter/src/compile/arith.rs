@@ -126,6 +126,10 @@ impl Compiler<'_> {
                 let s = self.var_linkhdr()?;
                 Ok((s, self.off_linkhdr.constant, None))
             }
+            (Proto::Icmpv6, _) if self.options.walk.transport() => {
+                let (s, at, check) = self.walked_load(58, Proto::Ipv6)?;
+                Ok((s, at, Some(check)))
+            }
             (Proto::Icmpv6, _) => {
                 let ip = self.proto_abbrev(Proto::Ipv6)?;
                 let icmp = self.cmp(Rel::LinkPayload, 6, B, 58)?;
@@ -138,6 +142,10 @@ impl Compiler<'_> {
                 let s = self.var_linkpl()?;
                 let at = self.payload();
                 let check = self.proto_abbrev(proto)?;
+                Ok((s, at, Some(check)))
+            }
+            (_, Layer::Ip(n)) if self.options.walk.transport() => {
+                let (s, at, check) = self.walked_load(n.into(), Proto::Default)?;
                 Ok((s, at, Some(check)))
             }
             (_, Layer::Ip(n) | Layer::Ipv4(n)) => {

@@ -28,6 +28,7 @@ impl Compiler<'_> {
         let offsets = self.always(true);
         self.ir.prepend(s, offsets);
         self.is_encap = true;
+        self.leave();
         let either = self.or(v4, v6);
         Ok(self.and(either, offsets))
     }

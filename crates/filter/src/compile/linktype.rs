@@ -107,6 +107,9 @@ impl Compiler<'_> {
         if self.label_depth > 0 {
             return self.mpls_linktype(proto);
         }
+        if let Some(b) = self.walked_linktype(proto)? {
+            return Ok(b);
+        }
         let code = |rows: &[(u32, u32)]| rows.iter().find(|row| row.0 == proto).map(|row| row.1);
         match family(self.linktype) {
             Family::Ethernet => {

@@ -20,6 +20,7 @@ mod ss7;
 mod value;
 mod variable;
 mod vlan;
+mod walked;
 mod wlan;
 
 pub(crate) use arith::Arith;
@@ -36,6 +37,7 @@ use crate::error::{Fail, fail};
 use crate::ir::{BlockId, Ir, Meaning, StmtId};
 use crate::names::Names;
 use crate::qual::{Dir, Proto};
+use crate::walk::Words;
 use crate::{ByteOrder, Options};
 
 pub(crate) type Res<T> = Result<T, Fail>;
@@ -91,6 +93,8 @@ enum Rel {
     LinkPayloadNoSnap,
     TransportIpv4,
     TransportIpv6,
+    /// The transport header that a walk has found: the word with its place.
+    Transport(u32),
 }
 
 /// The state of a compilation: the link layer as the expression has it so far (`vlan`, `mpls` and the like shift it for
@@ -115,6 +119,8 @@ pub(crate) struct Compiler<'a> {
     vlan_vloffset: bool,
     is_atm: bool,
     ss7: Option<ss7::Offsets>,
+    pub(crate) words: Words,
+    place: walked::Place,
     regs: [bool; 16],
     next_reg: usize,
     /// The code has jumps inside statement lists, which the optimiser does not understand.
@@ -143,11 +149,14 @@ impl<'a> Compiler<'a> {
             vlan_vloffset: false,
             is_atm: false,
             ss7: None,
+            words: Words::default(),
+            place: walked::Place::default(),
             regs: [false; 16],
             next_reg: 0,
             no_optimize: false,
         };
         c.init_linktype()?;
+        c.init_walk()?;
         Ok(c)
     }
 
@@ -332,6 +341,7 @@ impl<'a> Compiler<'a> {
             Rel::LinkType => (self.load_variable(|c| &mut c.off_linktype)?, self.off_linktype.constant),
             Rel::TransportIpv4 => (self.load_x_ip_header_len()?, self.payload()),
             Rel::TransportIpv6 => (self.var_linkpl()?, self.payload().wrapping_add(IP6_HDRLEN)),
+            Rel::Transport(word) => (vec![self.stmt(LDX | MEM, word)], self.payload()),
         };
         Ok(self.load_at(before, offset.wrapping_add(base), size))
     }

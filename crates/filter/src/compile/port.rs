@@ -102,6 +102,9 @@ impl Compiler<'_> {
         dir: Dir,
         keyword: &str,
     ) -> Res<BlockId> {
+        if self.options.walk.ipv6_ext {
+            return self.walked_ports(low, high, proto, dir, keyword);
+        }
         let v4 = self.port4(low, high, proto, dir, keyword)?;
         let v6 = self.port6(low, high, proto, dir, keyword)?;
         Ok(self.or(v6, v4))
@@ -116,7 +119,14 @@ impl Compiler<'_> {
         Ok(self.and(a, b))
     }
 
-    fn ports_of(&mut self, rel: Rel, low: u32, high: u32, dir: Dir, keyword: &str) -> Res<BlockId> {
+    pub(super) fn ports_of(
+        &mut self,
+        rel: Rel,
+        low: u32,
+        high: u32,
+        dir: Dir,
+        keyword: &str,
+    ) -> Res<BlockId> {
         match dir {
             Dir::Src => self.port_atom(rel, 0, low, high),
             Dir::Dst => self.port_atom(rel, 2, low, high),

@@ -37,6 +37,7 @@ impl Compiler<'_> {
 
     pub(super) fn proto(&mut self, value: u32, proto: Proto) -> Res<BlockId> {
         match proto {
+            Proto::Default | Proto::Ipv6 if self.options.walk.ipv6_ext => self.walked_proto(value, proto),
             Proto::Default => {
                 let a = self.proto(value, Proto::Ip)?;
                 let b = self.proto(value, Proto::Ipv6)?;

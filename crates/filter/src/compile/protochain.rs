@@ -1,7 +1,8 @@
-//! `protochain`: follows extension headers of IPv6, and AH, by a loop in the filter itself. The kernel refuses jumps
-//! backwards in classic BPF, so such a filter runs in userspace alone.
+//! `protochain`: follows extension headers of IPv6, and AH. libpcap's code does so by a loop in the filter itself, which
+//! the kernel refuses, as it refuses all jumps backwards in classic BPF; ours walks past a bounded number of them.
 
 use super::{Compiler, ETHERTYPE_IP, ETHERTYPE_IPV6, IP6_HDRLEN, Rel, Res, at_most, invalid_proto};
+use crate::Code;
 use crate::code::{ADD, ALU, B, IMM, IND, JA, JEQ, JMP, K, LD, LDX, MEM, MISC, MUL, ST, TAX, TXA, X};
 use crate::ir::{BlockId, StmtId};
 use crate::qual::Proto;
@@ -13,6 +14,13 @@ const EXTENSIONS: [u32; 4] = [0, 60, 43, 44];
 
 impl Compiler<'_> {
     pub(super) fn protochain(&mut self, value: u32, proto: Proto) -> Res<BlockId> {
+        if self.options.code == Code::Best && proto != Proto::Default {
+            if !matches!(proto, Proto::Ip | Proto::Ipv6) {
+                return invalid_proto(proto, "protochain");
+            }
+            at_most("protocol number", value, 0xff)?;
+            return self.header_chain(value, proto == Proto::Ipv6);
+        }
         let reg = self.alloc_reg()?;
         let (ethertype, v6) = match proto {
             Proto::Ip => (ETHERTYPE_IP, false),

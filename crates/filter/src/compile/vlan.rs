@@ -2,7 +2,7 @@
 
 use super::misc::{AD_OFF, AD_VLAN_TAG, AD_VLAN_TAG_PRESENT};
 use super::{Compiler, ETHERTYPE_IP, ETHERTYPE_IPV6, Offset, Rel, Res, at_most};
-use crate::code::{ABS, ADD, ALU, B, H, JA, JEQ, JMP, K, LD, MEM, ST, W};
+use crate::code::{ABS, ADD, ALU, AND, B, H, JA, JEQ, JMP, K, LD, MEM, ST, W};
 use crate::dlt::Dlt;
 use crate::ir::{BlockId, StmtId};
 
@@ -77,9 +77,23 @@ impl Compiler<'_> {
         Ok(self.and(b, vid))
     }
 
+    /// The tag that Linux has taken out of the packet, and nothing else.
+    pub(super) fn tag_outside(&mut self, vid: Option<u32>) -> BlockId {
+        let load = self.stmt(LD | B | ABS, AD_OFF + AD_VLAN_TAG_PRESENT);
+        let present = self.jmp_k(JEQ, 1, vec![load]);
+        let Some(vid) = vid else { return present };
+        let s = [(LD | H | ABS, AD_OFF + AD_VLAN_TAG), (ALU | AND | K, 0xfff)];
+        let s = s.map(|(code, k)| self.stmt(code, k)).to_vec();
+        let same = self.jmp_k(JEQ, vid, s);
+        self.and(present, same)
+    }
+
     pub(crate) fn vlan(&mut self, vid: Option<u32>) -> Res<BlockId> {
         if self.label_depth > 0 {
             return Err("no VLAN match after MPLS".into());
+        }
+        if let Some(b) = self.blind_vlan(vid)? {
+            return Ok(b);
         }
         let b = match self.linktype {
             Dlt::EN10MB => {
@@ -103,6 +117,7 @@ impl Compiler<'_> {
             _ => return self.unsupported("vlan"),
         };
         self.vlan_depth += 1;
+        self.leave();
         Ok(b)
     }
 
@@ -148,6 +163,7 @@ impl Compiler<'_> {
         self.off_nl_nosnap = self.off_nl_nosnap.wrapping_add(MPLS_ENTRY);
         self.off_nl = self.off_nl.wrapping_add(MPLS_ENTRY);
         self.label_depth += 1;
+        self.leave();
         Ok(b)
     }
 
@@ -168,6 +184,7 @@ impl Compiler<'_> {
         self.off_linkpl.constant = self.off_linkhdr.constant.wrapping_add(2);
         self.off_nl = 0;
         self.off_nl_nosnap = 0;
+        self.leave();
         Ok(b)
     }
 }

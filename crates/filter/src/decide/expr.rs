@@ -14,6 +14,8 @@ pub(crate) type ExprId = u32;
 pub(crate) enum Expr {
     Const(u32),
     Len,
+    /// What a memory word holds from before.
+    Word(u32),
     /// Bytes at an offset; a negative one is Linux's.
     Load(Size, u32),
     /// Bytes at an offset from a value.
@@ -86,6 +88,8 @@ pub(crate) struct Exprs {
     all: Vec<Expr>,
     known: HashMap<Expr, ExprId>,
     needs: Vec<Needs>,
+    /// Memory words that are not ours to write, the topmost ones, as bits.
+    pub(crate) given: u16,
 }
 
 impl Exprs {
@@ -135,7 +139,7 @@ impl Exprs {
     fn needs_of(&self, expr: Expr, id: ExprId) -> Needs {
         let mut needs = Needs::default();
         match expr {
-            Expr::Const(_) | Expr::Len => {}
+            Expr::Const(_) | Expr::Len | Expr::Word(_) => {}
             Expr::Load(size, k) if k.cast_signed() >= 0 => needs.to = k.saturating_add(size.bytes() as u32),
             Expr::Load(..) => needs.other.push(id),
             Expr::Ind(size, k, base) => {
@@ -179,6 +183,7 @@ impl Exprs {
         match self.get(id) {
             Expr::Const(k) => ops.push(Op::LoadImm { k }),
             Expr::Len => ops.push(Op::LoadLen),
+            Expr::Word(k) => ops.push(Op::LoadMem { k }),
             Expr::Load(size, k) => ops.push(Op::LoadAbs { size, k }),
             Expr::Ind(size, k, base) => {
                 self.eval_x(base, word, ops)?;
@@ -198,8 +203,12 @@ impl Exprs {
                     self.eval(a, word, ops)?;
                     ops.extend([Op::LoadxMsh { k }, Op::Alu { op, src: Source::X }]);
                 }
+                Expr::Word(k) => {
+                    self.eval(a, word, ops)?;
+                    ops.extend([Op::LoadxMem { k }, Op::Alu { op, src: Source::X }]);
+                }
                 _ => {
-                    if word as usize >= MEM_WORDS {
+                    if word as usize >= MEM_WORDS - self.given.count_ones() as usize {
                         return Err(Bail::TooDeep.into());
                     }
                     self.eval(b, word, ops)?;
@@ -216,6 +225,7 @@ impl Exprs {
         match self.get(id) {
             Expr::Msh(k) => ops.push(Op::LoadxMsh { k }),
             Expr::Const(k) => ops.push(Op::LoadxImm { k }),
+            Expr::Word(k) => ops.push(Op::LoadxMem { k }),
             _ => {
                 self.eval(id, word, ops)?;
                 ops.push(Op::Tax);

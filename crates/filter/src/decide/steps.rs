@@ -145,7 +145,12 @@ pub(super) fn symbols(graph: &Graph) -> Result<Symbols, GiveUp> {
         done: HashMap::default(),
     };
     run.zero = run.out.exprs.make(Expr::Const(0));
-    run.out.root = run.all([run.zero; PLACES])?;
+    run.out.exprs.given = graph.given;
+    let mut start = [run.zero; PLACES];
+    for word in (0..skep_isa::classic::MEM_WORDS).filter(|w| graph.given & 1 << w != 0) {
+        start[MEM + word] = run.out.exprs.make(Expr::Word(word as u32));
+    }
+    run.out.root = run.all(start)?;
     Ok(run.out)
 }
 

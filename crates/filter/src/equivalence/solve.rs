@@ -130,6 +130,8 @@ impl Solver<'_> {
     fn word(&mut self, id: ExprId) -> Result<Word, Stop> {
         Ok(match self.all.exprs.get(id) {
             Expr::Const(k) => Word::constant(k),
+            // Nothing is before a whole program.
+            Expr::Word(_) => Word::constant(0),
             Expr::Len => {
                 let mut word = Word::constant(0);
                 for bit in 0..32 {
@@ -274,7 +276,7 @@ fn mark(all: &Questions, id: usize, wanted: &mut [bool]) {
                 want(a);
                 want(b);
             }
-            Expr::Const(_) | Expr::Len | Expr::Load(..) | Expr::Msh(_) => {}
+            Expr::Const(_) | Expr::Word(_) | Expr::Len | Expr::Load(..) | Expr::Msh(_) => {}
         }
     }
 }

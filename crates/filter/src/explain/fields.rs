@@ -209,6 +209,7 @@ impl Layers {
         let number = |name: String| Field { name, kind: Kind::Number };
         match exprs.get(id) {
             Expr::Const(k) => number(k.to_string()),
+            Expr::Word(k) => number(format!("memory word {k}")),
             Expr::Len => number("the length of the packet".into()),
             Expr::Load(size, k) => self.load(size, k),
             Expr::Ind(size, k, base) => self.behind(exprs, size, k, base),

@@ -24,7 +24,8 @@ pub struct Line {
     pub words: String,
     /// The field that is loaded, kept or asked about, if it is one on every way here: `the Ethernet type`.
     pub field: Option<String>,
-    /// The parts of the expression that it serves, as ranges of bytes, in their order; none for what serves all.
+    /// The parts of the expression that it serves, as ranges of bytes, in their order; none for what serves all, and none where the filter
+    /// [walks](crate::Walk).
     pub parts: Vec<Range<usize>>,
 }
 
@@ -86,6 +87,11 @@ pub fn explain(expression: &str, options: &Options, names: &dyn Names) -> Result
         let lines = lines(&insns, options);
         return Ok(Explanation { insns, lines, plain: Vec::new() });
     };
+    if options.walk.any() {
+        let insns = coded(built, options, skep_isa::classic::MAX_INSNS).map_err(whole)?;
+        let lines = lines(&insns, options);
+        return Ok(Explanation { insns, lines });
+    }
     let spans: Vec<Range<usize>> = built.marks.parts().collect();
     let (plain, made_for) = origin::plain(&mut built.graph.clone(), &built.marks).map_err(whole)?;
     let direct = options.code == Code::Plain || built.no_optimize;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use skep::capture::{Header, LinkType, Packet, Records, Writer};
 use skep::filter::{ByteOrder, Dlt};
 use skep::isa::classic::Insn;
-use skep::vm::classic::{self, Filter};
+use skep::vm::classic::{self, Filter, LoopingFilter};
 
 use super::line::Lines;
 use super::{Args, build, json};
@@ -33,16 +33,35 @@ pub(super) struct Counts {
 pub(super) struct Compiled {
     link: LinkType,
     insns: Vec<Insn>,
-    filter: Filter,
+    filter: Machine,
+}
+
+/// What runs it: libpcap's `protochain` jumps backwards.
+enum Machine {
+    Straight(Filter),
+    Looping(LoopingFilter),
+}
+
+impl Machine {
+    #[inline]
+    fn run(&self, packet: &classic::Packet<'_>) -> u32 {
+        match self {
+            Self::Straight(filter) => filter.run(packet),
+            Self::Looping(filter) => filter.run(packet),
+        }
+    }
 }
 
 impl Compiled {
     fn new(args: &Args, link: LinkType) -> Result<Self, Failure> {
         let insns = build(args, Dlt::from_linktype(link.0), Some(ByteOrder::Same), false)?;
-        let filter = Filter::compiled(&insns).map_err(|e| {
-            Failure::new(format!("the filter can not run: {e}"))
-                .hint("jumps backwards, which protochain needs, are not run yet")
-        })?;
+        let filter = match Filter::compiled(&insns) {
+            Ok(filter) => Machine::Straight(filter),
+            Err(e) => Machine::Looping(
+                LoopingFilter::new(&insns)
+                    .map_err(|_| Failure::new(format!("the filter can not run: {e}")))?,
+            ),
+        };
         Ok(Self { link, insns, filter })
     }
 

@@ -1,0 +1,67 @@
+//! Filters that walk past VLAN tags, extension headers and into tunnels take the packets that a plain reference takes.
+
+use skep::filter::{Code, Database, Options, Walk, compile};
+use skep::vm::classic::{Filter, Packet};
+use skep_tests::filters::Random;
+use skep_tests::walked::{Expr, inner, outer, packet};
+
+/// SKEP_WALKED=N tries more.
+fn filters() -> u64 {
+    std::env::var("SKEP_WALKED").ok().and_then(|n| n.parse().ok()).unwrap_or(600)
+}
+
+fn walk(n: usize) -> Walk {
+    Walk { ipv6_ext: n & 1 != 0, transport6: n & 2 != 0, any_vlan: n & 4 != 0, inner: n & 8 != 0 }
+}
+
+#[test]
+fn walks_find_what_a_reference_finds() {
+    let (mut pairs, mut taken, mut left, mut inside) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for seed in 0..filters() {
+        let mut r = Random::new(seed);
+        let walk = walk(seed as usize % 16);
+        let expr = Expr::random(&mut r, walk, 3);
+        let text = expr.to_string();
+        let code = if seed % 5 == 0 { Code::Plain } else { Code::Best };
+        if code == Code::Plain && text.contains("protochain") {
+            continue; // libpcap's loop
+        }
+        let options = Options { code, walk, ..Options::default() };
+        let insns = match compile(&text, &options, &Database::new()) {
+            Ok(insns) => insns,
+            Err(e) if e.message() == "expression rejects all packets" => continue,
+            Err(e) => panic!("{walk:?} `{text}`: {e}"),
+        };
+        let filter = Filter::new(&insns).unwrap_or_else(|e| panic!("{walk:?} `{text}`: {e}"));
+        for _ in 0..60 {
+            let bytes = packet(&mut r);
+            let ours = filter.run(&Packet::new(&bytes)) != 0;
+            // A walk that would leave the packet takes it nowhere; that is tested for itself.
+            let Some(layers) = outer(&bytes, walk) else { continue };
+            let Some(within) = (if walk.inner { inner(&layers, walk.ipv6_ext) } else { Some(None) }) else {
+                continue;
+            };
+            let Some(theirs) = expr.holds(&layers, walk) else { continue };
+            let theirs = theirs
+                || match &within {
+                    Some(within) => match expr.holds(within, walk) {
+                        Some(holds) => holds,
+                        None => continue,
+                    },
+                    None => false,
+                };
+            assert_eq!(
+                ours, theirs,
+                "seed {seed}, {walk:?}, {code:?}, `{text}` on {bytes:02x?}\n{layers:#?}\n{within:#?}"
+            );
+            pairs += 1;
+            taken += u64::from(ours);
+            inside += u64::from(within.is_some());
+            left += u64::from(bytes.len() < 60);
+        }
+    }
+    assert_eq!(left, 0);
+    assert!(taken * 10 > pairs && taken * 10 < pairs * 9, "{taken} of {pairs} taken");
+    assert!(inside * 20 > pairs, "{inside} of {pairs} held a packet");
+    println!("{pairs} pairs, {taken} taken, {inside} with a packet inside");
+}
