@@ -15,7 +15,7 @@ use skep_isa::classic::{Insn, Op};
 use skep_vm::classic::{End, Packet, State, Step};
 
 use crate::decide::expr::Exprs;
-use crate::{Code, Error, Names, Options, built, code, coded};
+use crate::{Code, Error, Names, Options, built, code, coded, walking};
 
 /// What one instruction does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Line {
     pub words: String,
     /// The field that is loaded, kept or asked about, if it is one on every way here: `the Ethernet type`.
     pub field: Option<String>,
-    /// The parts of the expression that it serves, as ranges of bytes, in their order; none for what serves all, and none where the filter
-    /// [walks](crate::Walk).
+    /// The parts of the expression that it serves, as ranges of bytes, in their order; none for what serves all, and none
+    /// where the filter [walks](crate::Walk).
     pub parts: Vec<Range<usize>>,
 }
 
@@ -87,13 +87,18 @@ pub fn explain(expression: &str, options: &Options, names: &dyn Names) -> Result
         let lines = lines(&insns, options);
         return Ok(Explanation { insns, lines, plain: Vec::new() });
     };
+    let spans: Vec<Range<usize>> = built.marks.parts().collect();
+    let span = |part: Option<usize>| part.map(|part| spans[part].clone());
+    let (plain, made_for) = origin::plain(&mut built.graph.clone(), &built.marks).map_err(whole)?;
     if options.walk.any() {
+        let own = plain.len();
+        let plain = walking(plain, options, built.words, usize::MAX).map_err(whole)?;
+        let before = std::iter::repeat_n(None, plain.len() - own);
+        let plain = plain.into_iter().zip(before.chain(made_for.into_iter().map(span))).collect();
         let insns = coded(built, options, skep_isa::classic::MAX_INSNS).map_err(whole)?;
         let lines = lines(&insns, options);
-        return Ok(Explanation { insns, lines });
+        return Ok(Explanation { insns, lines, plain });
     }
-    let spans: Vec<Range<usize>> = built.marks.parts().collect();
-    let (plain, made_for) = origin::plain(&mut built.graph.clone(), &built.marks).map_err(whole)?;
     let direct = options.code == Code::Plain || built.no_optimize;
     let insns = coded(built, options, skep_isa::classic::MAX_INSNS).map_err(whole)?;
     let mut exprs = Exprs::default();
@@ -114,7 +119,6 @@ pub fn explain(expression: &str, options: &Options, names: &dyn Names) -> Result
         line
     });
     let lines = lines.collect();
-    let span = |part: Option<usize>| part.map(|part| spans[part].clone());
     let plain = plain.into_iter().zip(made_for).map(|(insn, part)| (insn, span(part))).collect();
     Ok(Explanation { lines, insns, plain })
 }
