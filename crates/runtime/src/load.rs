@@ -325,6 +325,7 @@ impl<'a> Compiler<'a> {
             observe: self.observe,
             arch: self.world.arch,
             own_pages: self.world.own_pages,
+            blind: self.world.blind,
             ..Options::default()
         };
         let proved = self.proved(original, prog_type, kind, &program.insns, &imports, &image_options);

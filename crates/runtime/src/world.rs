@@ -94,6 +94,7 @@ pub struct World {
     pub(crate) arch: Option<Arch>,
     pub(crate) proofs: bool,
     pub(crate) own_pages: bool,
+    pub(crate) blind: Option<u64>,
     pub(crate) observer: Option<Observer>,
 }
 
@@ -135,6 +136,7 @@ impl World {
             arch: None,
             proofs: false,
             own_pages: false,
+            blind: None,
             observer: None,
         }
     }
@@ -167,6 +169,8 @@ impl World {
         proofs: bool;
         /// Gives each program's machine code pages of its own, so that profilers can name it (`perf-PID.map`).
         own_pages: bool;
+        /// Hides programs' constants in machine code, by masks from this seed; see [`skep_vm::Options::blind`].
+        blind: Option<u64>;
     }
 
     /// Sets how many CPUs there are (at least one), and which of them runs programs.

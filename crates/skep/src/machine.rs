@@ -175,6 +175,15 @@ impl Vm {
         self
     }
 
+    /// Hides the program's constants in machine code, by masks from this seed, which who writes programs should not know: see
+    /// [`Options::blind`](crate::vm::Options::blind). Not at first.
+    #[must_use]
+    pub fn blind(mut self, seed: Option<u64>) -> Self {
+        self.options.blind = seed;
+        self.image = None;
+        self
+    }
+
     /// Checks the program's structure and that its helpers are there, without running it.
     ///
     /// # Errors

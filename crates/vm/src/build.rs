@@ -12,12 +12,10 @@ use skep_isa::{CallTarget, Endian, ImmSource, Insn, Op, Operand, Reg, Size};
 use crate::code::{BLOCK, Code, Handler};
 use crate::host::Imports;
 use crate::image::{ErrorKind, ImageError, Missing, Options};
-use crate::jit::{Native, NoNative, Source};
 use crate::memory::{RegionId, function_address};
 use crate::ops::reach;
 use crate::ops::select::{self, Condition, Wide};
 use crate::ops::{flow, fuse};
-use crate::proof::Binding;
 
 /// Branches over more slots than this are laid out with a long jump behind them: cells may be twice as many as
 /// slots, and a few more.
@@ -176,17 +174,6 @@ impl Plan {
         // Both slots of a wide load have its cell, and the first one names it.
         if slot > 0 && self.cell_of[slot] == self.cell_of[slot - 1] { slot - 1 } else { slot }
     }
-}
-
-/// Compiles a program to machine code.
-pub(crate) fn native(
-    plan: &Plan,
-    ops: &[(usize, Op)],
-    imports: &dyn Imports,
-    binding: Option<&Binding<'_>>,
-    own_pages: bool,
-) -> Result<Native, NoNative> {
-    Native::new(&Source { plan, ops, imports, binding, own_pages })
 }
 
 /// Makes the cells.

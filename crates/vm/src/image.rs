@@ -56,6 +56,9 @@ pub struct Options {
     /// Put machine code into pages of its own. Profilers and debuggers name frames in such memory; the pool that code is in
     /// otherwise is a file to them.
     pub own_pages: bool,
+    /// Hide the program's constants in machine code, behind masks that come of this seed: nobody who writes a program should know
+    /// it. Costs an instruction or two for each constant. What it is against: Linux, `bpf_jit_harden`.
+    pub blind: Option<u64>,
     /// Show every instruction to [`Host::observe`](crate::Host::observe) before it runs. Such an image is always
     /// interpreted, and what it takes from the budget is up to three times as much.
     pub observe: bool,
@@ -227,13 +230,13 @@ impl Image {
             _ if options.observe || options.arch.is_some() => None,
             Engine::Interpreter => None,
             Engine::Jit => Some(
-                build::native(&plan, ops, imports, binding, options.own_pages)
+                Native::new(&Source { plan: &plan, ops, imports, binding, options })
                     .map_err(|why| ImageError(ErrorKind::Native(why)))?,
             ),
         };
         let foreign = match options.arch.filter(|_| !options.observe) {
             Some(arch) => Some(
-                Foreign::new(&Source { plan: &plan, ops, imports, binding, own_pages: false }, arch)
+                Foreign::new(&Source { plan: &plan, ops, imports, binding, options }, arch)
                     .ok_or(ImageError(ErrorKind::Native(NoNative::TooLong)))?,
             ),
             None => None,

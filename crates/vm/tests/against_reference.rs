@@ -56,16 +56,16 @@ fn compare(ops: &[Op], data: &[u8], endian: Endian) -> bool {
         return false;
     }
     let mut charged = Vec::new();
-    for engine in engines() {
+    for (engine, blind) in engines() {
         let (mut memory, region) = room(endian);
         memory.replace(region, data.len()).expect("data");
         memory.storage_mut(region).expect("data").copy_from_slice(data);
-        let options = Options { endian, engine, ..Options::default() };
+        let options = Options { endian, engine, blind, ..Options::default() };
         let image = Image::new(&slots, &(), &options).expect("an image");
         let mut machine = Machine::new();
         let found = end(machine.run(&image, &mut memory, &mut (), [DATA, 0, 0, 0, 0]));
-        assert_eq!(found, expected, "{engine:?} {ops:#?}");
-        assert_eq!(machine.registers(), reference.regs, "{engine:?} {ops:#?}");
+        assert_eq!(found, expected, "{engine:?}, blind: {blind:?}, {ops:#?}");
+        assert_eq!(machine.registers(), reference.regs, "{engine:?}, blind: {blind:?}, {ops:#?}");
         assert_eq!(memory.storage(region).expect("data"), reference.data, "{engine:?}");
         assert_eq!(memory.storage(RegionId::frame(0)).expect("stack"), reference.stack, "{engine:?}");
         charged.push(machine.charged());
@@ -94,13 +94,13 @@ fn room(endian: Endian) -> (Memory, RegionId) {
     })
 }
 
-/// What this machine can run programs with.
-fn engines() -> Vec<Engine> {
+/// What this machine can run programs with, hiding constants or not.
+fn engines() -> Vec<(Engine, Option<u64>)> {
     let exit = insns(&[Op::Exit]);
     let options = Options { engine: Engine::Jit, ..Options::default() };
     match Image::new(&exit, &(), &options) {
-        Err(e) if e.no_jit() => vec![Engine::Interpreter],
-        _ => vec![Engine::Interpreter, Engine::Jit],
+        Err(e) if e.no_jit() => vec![(Engine::Interpreter, None)],
+        _ => vec![(Engine::Interpreter, None), (Engine::Jit, None), (Engine::Jit, Some(2010))],
     }
 }
 

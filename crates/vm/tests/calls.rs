@@ -6,3 +6,4 @@ use skep_vm::Engine;
 mod suite;
 
 const ENGINE: Engine = Engine::Interpreter;
+const BLIND: Option<u64> = None;

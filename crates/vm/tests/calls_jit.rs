@@ -7,3 +7,4 @@ use skep_vm::Engine;
 mod suite;
 
 const ENGINE: Engine = Engine::Jit;
+const BLIND: Option<u64> = None;

@@ -1,4 +1,4 @@
-//! The same random programs in the interpreter and in compiled code: everything that can be seen must be equal.
+//! The same random programs in the interpreter, in compiled code, and in compiled code that hides their constants: everything that can be seen must be equal.
 //!
 //! Programs are made of valid instructions in no sensible order: jumps lead anywhere, calls nest and recurse, helpers
 //! call back, tail-call, spend budget and end the run, budgets run out. Compared are the result or the whole trap with its
@@ -117,7 +117,7 @@ impl Room {
     }
 }
 
-fn run(case: &Case, engine: Engine, rooms: &mut [Room; 2]) -> Option<Seen> {
+fn run(case: &Case, (engine, blind): (Engine, Option<u64>), rooms: &mut [Room; 2]) -> Option<Seen> {
     let Room { memory, data, fixed } = &mut rooms[usize::from(case.endian == Endian::Big)];
     let (data, fixed) = (*data, *fixed);
     memory.storage_mut(data).ok()?.copy_from_slice(&case.data);
@@ -133,6 +133,7 @@ fn run(case: &Case, engine: Engine, rooms: &mut [Room; 2]) -> Option<Seen> {
         missing: Missing::Trap,
         arena: case.arena.then_some(data),
         engine,
+        blind,
         ..Options::default()
     };
     let images = case.programs.iter().enumerate();
@@ -163,9 +164,11 @@ fn random_programs_end_the_same() {
     let first = std::env::var("SKEP_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     for seed in first..first + count {
         let case = case(seed);
-        let expected = run(&case, Engine::Interpreter, &mut interpreted).expect("memory");
-        let found = run(&case, Engine::Jit, &mut compiled).expect("memory");
+        let expected = run(&case, (Engine::Interpreter, None), &mut interpreted).expect("memory");
+        let found = run(&case, (Engine::Jit, None), &mut compiled).expect("memory");
         assert_eq!(found, expected, "seed {seed}\n{:?}", case.programs);
+        let blind = run(&case, (Engine::Jit, Some(seed)), &mut compiled).expect("memory");
+        assert_eq!(blind, expected, "seed {seed}, constants hidden\n{:?}", case.programs);
         exits += u64::from(expected.result.is_ok());
         calls += expected.calls.len();
         // FNV-1a over all that was seen: it must be the same on every machine.

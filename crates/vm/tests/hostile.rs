@@ -79,8 +79,8 @@ impl World {
     }
 
     /// Runs a program. What it got to see is in its registers, in what it may write, and in r0.
-    fn run(&mut self, insns: &[Insn], engine: Engine, what: &str) {
-        let options = Options { engine, missing: Missing::Trap, ..Options::default() };
+    fn run(&mut self, insns: &[Insn], engine: Engine, blind: Option<u64>, what: &str) {
+        let options = Options { engine, blind, missing: Missing::Trap, ..Options::default() };
         let Ok(image) = Image::new(insns, &Helpers, &options) else { return };
         let mut machine = Machine::new();
         machine.set_budget(BUDGET);
@@ -109,7 +109,7 @@ impl World {
     fn text(&mut self, text: &str) {
         let insns = assemble(text, Dialect::Kernel).unwrap_or_else(|e| panic!("{text}: {e}")).insns;
         for engine in [Engine::Interpreter, Engine::Jit] {
-            self.run(&insns, engine, text);
+            self.run(&insns, engine, None, text);
         }
     }
 }
@@ -220,8 +220,8 @@ fn all() {
     ENDLESS.iter().chain(&CROOKED).for_each(|text| world.text(text));
     for seed in 0..2_000 {
         let insns = generate::program(&mut Random::new(seed));
-        for engine in [Engine::Interpreter, Engine::Jit] {
-            world.run(&insns, engine, &format!("random program {seed}"));
+        for (engine, blind) in [(Engine::Interpreter, None), (Engine::Jit, None), (Engine::Jit, Some(seed))] {
+            world.run(&insns, engine, blind, &format!("random program {seed}"));
         }
     }
 }

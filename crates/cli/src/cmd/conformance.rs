@@ -11,6 +11,7 @@ use skep::Vm;
 use skep::isa::Endian;
 use skep::vm::{Engine, Fault, Memory, Stop};
 
+use super::run;
 use crate::failure::{Failure, reason};
 use crate::output::Output;
 use crate::{Verdict, input};
@@ -42,6 +43,10 @@ pub(crate) struct Args {
     #[arg(long)]
     jit: bool,
 
+    /// Hide the program's constants in native code
+    #[arg(long, requires = "jit")]
+    blind: bool,
+
     /// Say on stdout why a program is refused, as the suite's own plugin does
     #[arg(long)]
     debug: bool,
@@ -66,7 +71,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     }
     let r0 = prepare(&code, args.elf).and_then(|vm| {
         let engine = if args.jit { Engine::Jit } else { Engine::Interpreter };
-        vm.engine(engine).run_mem(&mut memory)
+        vm.engine(engine).blind(args.blind.then(run::engine::chance)).run_mem(&mut memory)
     });
     match r0 {
         Ok(r0) if out.json => {

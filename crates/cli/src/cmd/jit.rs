@@ -34,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long)]
     unverified: bool,
 
+    /// Hide the program's constants behind random masks, as Linux does with bpf_jit_harden
+    #[arg(long)]
+    blind: bool,
+
     /// The machine that code is made for; at first the one that this runs on
     #[arg(long, value_name = "NAME")]
     arch: Option<Target>,
@@ -118,6 +122,7 @@ fn compile(
     args: &Args,
 ) -> Result<skep::runtime::Live, Failure> {
     let world = World::new().engine(Engine::Jit).arch(args.arch.map(Arch::from)).proofs(!args.unverified);
+    let world = world.blind(args.blind.then(run::engine::chance));
     world
         .load(spec, options)
         .map_err(|e| Failure::new(format!("{}: {e}", program.name)).hint_opt(e.hint().map(str::to_owned)))

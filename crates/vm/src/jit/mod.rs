@@ -11,6 +11,7 @@
 //! an access is inside, its check is left out ([`crate::proof`]); nothing else differs.
 
 mod a64;
+mod blind;
 #[cfg(test)]
 mod every;
 mod foreign;

@@ -18,7 +18,8 @@ impl Native {
             return Err(NoNative::Machine);
         }
         let Output { code, front, shape } = host::compile_here(source)?;
-        let pages = Pages::new(&Draft { front: &front, room: shape.front, code: &code }, source.own_pages);
+        let pages =
+            Pages::new(&Draft { front: &front, room: shape.front, code: &code }, source.options.own_pages);
         host::recycle(code, front);
         Ok(Self { pages: pages.ok_or(NoNative::Memory)?, shape })
     }

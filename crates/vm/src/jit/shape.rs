@@ -2,8 +2,10 @@
 
 use skep_isa::Op;
 
+use super::blind::Masks;
 use crate::build::Plan;
 use crate::host::Imports;
+use crate::image::Options;
 use crate::proof::Binding;
 
 /// What compilation reads.
@@ -13,8 +15,8 @@ pub(crate) struct Source<'a> {
     pub(crate) imports: &'a dyn Imports,
     /// What the verifier has proved.
     pub(crate) binding: Option<&'a Binding<'a>>,
-    /// The code is to have pages of its own.
-    pub(crate) own_pages: bool,
+    /// How it is to be made.
+    pub(crate) options: &'a Options,
 }
 
 impl Source<'_> {
@@ -27,6 +29,11 @@ impl Source<'_> {
     /// every round of every loop, and its own limit is the bound.
     pub(crate) fn counts(&self) -> bool {
         self.plan.repeats || !self.binding.is_some_and(Binding::ends)
+    }
+
+    /// What hides the program's constants, if that is wanted.
+    pub(crate) fn masks(&self) -> Option<Masks> {
+        self.options.blind.map(Masks::new)
     }
 
     /// Whether the program has a `may_goto`.

@@ -18,7 +18,7 @@ struct Embedder {
 
 /// The options of the engine that the test is about.
 fn options() -> Options {
-    Options { engine: crate::ENGINE, ..Options::default() }
+    Options { engine: crate::ENGINE, blind: crate::BLIND, ..Options::default() }
 }
 
 struct Names;

@@ -39,7 +39,14 @@ impl Engine for World {
             return Ok(Answer::Skipped("there is no jit for this machine".into()));
         }
         let backend = Runtime::new().budget(BUDGET).cpus(CPUS, 1).engine(self.engine);
-        observe(&backend, case, self.endian).map(Answer::Observed)
+        let observed = observe(&backend, case, self.endian)?;
+        // Hiding constants must change nothing.
+        if self.engine == skep::vm::Engine::Jit
+            && observe(&backend.blind(Some(BUDGET)), case, self.endian)? != observed
+        {
+            return Err("with hidden constants it does something else".into());
+        }
+        Ok(Answer::Observed(observed))
     }
 }
 

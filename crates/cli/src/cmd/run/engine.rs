@@ -1,5 +1,6 @@
 //! Which world and which engine; and what they say, with the place in the source.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ pub(crate) struct Choice {
     /// In which world: a kernel-shaped one in this process, or Linux itself, which needs rights
     #[arg(long, value_name = "BACKEND", default_value = "user", help_heading = "Engine")]
     backend: Backend,
+
+    /// Hide programs' constants in machine code behind random masks, as Linux does with bpf_jit_harden
+    #[arg(long, help_heading = "Engine")]
+    blind: bool,
 
     /// Tell profilers where machine code is: `perf report` names frames by /tmp/perf-PID.map
     #[arg(long, help_heading = "Engine")]
@@ -62,17 +67,19 @@ impl Choice {
             Engine::Jit => skep::vm::Engine::Jit,
             Engine::Interp => skep::vm::Engine::Interpreter,
         };
+        let flags = [("--perf-map", self.perf_map), ("--blind", self.blind)];
+        if let Some((flag, _)) = flags.iter().find(|flag| flag.1 && self.engine != Engine::Jit) {
+            return Err(Failure::new(format!("{flag} is of machine code")).hint("add --engine jit"));
+        }
+        let world = world(real_clock).engine(engine).proofs(proofs).blind(self.blind.then(chance));
         if self.perf_map {
-            if self.engine != Engine::Jit {
-                return Err(Failure::new("--perf-map is of machine code").hint("add --engine jit"));
-            }
-            let world = world(real_clock).engine(engine).proofs(proofs).own_pages(true);
+            let world = world.own_pages(true);
             let live = world.load(spec, options).map_err(|e| failure(&e, spec))?;
             write_perf_map(&live)?;
             return Ok(Box::new(live));
         }
         let backend: Box<dyn backend::Backend> = match self.backend {
-            Backend::User => Box::new(world(real_clock).engine(engine).proofs(proofs)),
+            Backend::User => Box::new(world),
             Backend::Kernel => Box::new(Kernel::new()),
         };
         backend.load(spec, options).map_err(|e| failure(&e, spec))
@@ -100,6 +107,11 @@ impl Choice {
             Backend::Kernel => ["kernel", "kernel"],
         }
     }
+}
+
+/// A number that nobody knows: the keys of the standard library's hashes come from the system.
+pub(in crate::cmd) fn chance() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Writes where the machine code of programs is, as perf looks for it: start, length and name a line, the numbers in

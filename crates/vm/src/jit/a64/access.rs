@@ -139,7 +139,7 @@ impl Compiler<'_> {
                 let bits = 64 - 8 * size.bytes();
                 let value = i64::from(imm) as u64;
                 let value = if self.big() { value.swap_bytes() >> bits } else { value << bits >> bits };
-                self.asm.constant(X17, value);
+                self.number(X17, value);
                 X17
             }
         };

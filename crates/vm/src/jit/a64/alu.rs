@@ -22,7 +22,7 @@ impl Compiler<'_> {
         let (w, dst) = (w(width), host(dst));
         match op {
             AluOp::Mov => return self.set(w, dst, src),
-            AluOp::Add | AluOp::Sub if matches!(src, Operand::Imm(_)) => {
+            AluOp::Add | AluOp::Sub if matches!(src, Operand::Imm(_)) && self.masks.is_none() => {
                 let Operand::Imm(imm) = src else { return };
                 let value = if op == AluOp::Add { i64::from(imm) } else { -i64::from(imm) };
                 return self.asm.add(w, dst, dst, value);
@@ -58,8 +58,9 @@ impl Compiler<'_> {
 
     fn set(&mut self, w: W, dst: Gpr, src: Operand) {
         match (w, src) {
-            (W::W, Operand::Imm(imm)) => self.asm.constant(dst, u64::from(imm as u32)),
-            (W::X, Operand::Imm(imm)) => self.asm.constant(dst, i64::from(imm) as u64),
+            (_, Operand::Imm(0)) => self.asm.constant(dst, 0),
+            (W::W, Operand::Imm(imm)) => self.number(dst, u64::from(imm as u32)),
+            (W::X, Operand::Imm(imm)) => self.number(dst, i64::from(imm) as u64),
             (W::W, Operand::Reg(src)) => self.asm.mov_w(dst, host(src)),
             (W::X, Operand::Reg(src)) => self.asm.mov(dst, host(src)),
         }
@@ -78,6 +79,10 @@ impl Compiler<'_> {
 
     /// Operations that take a constant in their own word. `false` if this is none.
     fn by_constant(&mut self, w: W, op: AluOp, dst: Gpr, imm: i32) -> bool {
+        // Counts of shifts are no secret, and small.
+        if self.masks.is_some() && !matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh) {
+            return false;
+        }
         let power = (imm > 0 && imm & (imm - 1) == 0).then(|| imm.trailing_zeros());
         let count = imm as u32 & if w == W::X { 63 } else { 31 };
         let pattern = pattern(i64::from(imm) as u64, w);
@@ -94,6 +99,11 @@ impl Compiler<'_> {
             _ => return false,
         }
         true
+    }
+
+    /// A constant as a pattern of bits, if it is one and may be seen.
+    fn pattern(&self, imm: i32, w: W) -> Option<u32> {
+        pattern(i64::from(imm) as u64, w).filter(|_| self.masks.is_none())
     }
 
     pub(super) fn movsx(&mut self, width: Width, from: Size, dst: Reg, src: Reg) {
@@ -141,7 +151,7 @@ impl Compiler<'_> {
         match (cond, src) {
             (Cond::Eq, Operand::Imm(0)) => return Test::Zero(w, dst, true),
             (Cond::Ne, Operand::Imm(0)) => return Test::Zero(w, dst, false),
-            (Cond::Set, Operand::Imm(imm)) => match pattern(i64::from(imm) as u64, w) {
+            (Cond::Set, Operand::Imm(imm)) => match self.pattern(imm, w) {
                 Some(bits) => self.asm.logic(ANDS_I, w, (ZR, dst), bits),
                 None => {
                     let src = self.operand(w, src);
@@ -149,7 +159,11 @@ impl Compiler<'_> {
                 }
             },
             (Cond::Set, Operand::Reg(src)) => self.asm.rrr(ANDS_R, w, ZR, dst, host(src)),
-            (_, Operand::Imm(imm)) => self.asm.compare(w, dst, imm.into()),
+            (_, Operand::Imm(imm)) if self.masks.is_none() => self.asm.compare(w, dst, imm.into()),
+            (_, Operand::Imm(_)) => {
+                let src = self.operand(w, src);
+                self.asm.rrr(SUBS_R, w, ZR, dst, src);
+            }
             (_, Operand::Reg(src)) => self.asm.rrr(SUBS_R, w, ZR, dst, host(src)),
         }
         Test::Flags(match cond {

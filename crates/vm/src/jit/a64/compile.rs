@@ -28,6 +28,7 @@ use super::alu::Test;
 use super::asm::Asm;
 use super::encode::*;
 use super::thunks::{self, Thunks, head};
+use crate::jit::blind::Masks;
 use crate::jit::layout;
 use crate::jit::shape::{FrameShape, NOWHERE, Output, Shape, Site, Source, Word};
 use crate::memory::function_address;
@@ -99,6 +100,7 @@ pub(crate) struct Compiler<'a> {
     saves: [bool; 4],
     uses_may_goto: bool,
     counts: bool,
+    pub(crate) masks: Option<Masks>,
     /// What the last constant was that r1 was given.
     handle: Option<u64>,
     /// The slot and the cell of the instruction at hand.
@@ -134,6 +136,7 @@ fn attempt(source: &Source<'_>, options: Options, far: bool) -> Option<(Output, 
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
         counts: source.counts(),
+        masks: source.masks(),
         handle: None,
         slot: 0,
         cell: 0,
@@ -341,10 +344,19 @@ impl Compiler<'_> {
             ImmSource::Func => function_address((slot as i64 + 1 + i64::from(imm as i32)) as u32),
             _ => imm,
         };
-        self.asm.constant(host(dst), value);
+        self.number(host(dst), value);
         if dst.index() == 1 {
             self.handle = Some(value);
         }
+    }
+
+    /// Loads a number of the program's, behind a mask if that is wanted. x9 does not stay, flags do.
+    pub(crate) fn number(&mut self, to: Gpr, value: u64) {
+        let Some(masks) = &mut self.masks else { return self.asm.constant(to, value) };
+        let mask = masks.next() & if value <= u64::from(u32::MAX) { u64::from(u32::MAX) } else { u64::MAX };
+        self.asm.constant(X9, mask);
+        self.asm.constant(to, value ^ mask);
+        self.asm.rrr(EOR_R, W::X, to, to, X9);
     }
 
     /// `addr_space_cast`: the low 32 bits, in the arena's region unless they are zero.
@@ -459,7 +471,7 @@ impl Compiler<'_> {
         let (Some(lookup), Some(index)) = (lookup, self.source.plan.host_call(self.cell)) else {
             return false;
         };
-        self.asm.constant(X16, handle);
+        self.number(X16, handle);
         self.asm.rrr(SUBS_R, W::X, ZR, X16, X0);
         let at = self.asm.b_cond(CC_NE);
         let key = self.key();
@@ -476,13 +488,19 @@ impl Compiler<'_> {
             Lookup::At { first, count, room } => {
                 self.read_key(X16, key);
                 self.asm.constant(X5, 0);
-                self.asm.compare(W::W, X16, count.into());
+                match self.masks {
+                    None => self.asm.compare(W::W, X16, count.into()),
+                    Some(_) => {
+                        self.number(X17, count as u64);
+                        self.asm.rrr(SUBS_R, W::W, ZR, X16, X17);
+                    }
+                }
                 let outside = self.asm.skip_if(CC_HS);
                 self.asm.constant(X5, first);
                 if room > 0 && room & (room - 1) == 0 {
                     self.asm.shift_left(W::X, X16, X16, room.trailing_zeros());
                 } else {
-                    self.asm.constant(X17, room as u64);
+                    self.number(X17, room as u64);
                     self.asm.rrrr(MADD, W::X, (X16, X16, X17, ZR));
                 }
                 self.asm.rrr(ADD_R, W::X, X5, X5, X16);

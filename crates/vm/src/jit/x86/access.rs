@@ -7,7 +7,7 @@
 
 use skep_isa::{AtomicOp, Operand, Reg, Size};
 
-use super::compile::{Compiler, host, log2};
+use super::compile::{Compiler, Value, host, log2};
 use super::encode::*;
 use crate::ops::select::in_frame;
 
@@ -138,20 +138,26 @@ impl Compiler<'_> {
     }
 
     fn put_constant(&mut self, size: Size, at: Caged, imm: i32) {
-        let at = Rm::Sum(CAGE, at.0, at.1);
-        let big = self.big();
-        let a = &mut self.asm;
-        match size {
-            Size::B => a.mi8(MOV_MI8, W::D, at, imm as u8),
-            Size::H if big => a.mi(MOV_MI, W::H, at, i32::from((imm as i16).swap_bytes())),
-            Size::H => a.mi(MOV_MI, W::H, at, imm),
-            Size::W if big => a.mi(MOV_MI, W::D, at, imm.swap_bytes()),
-            Size::W => a.mi(MOV_MI, W::D, at, imm),
-            Size::Dw if big => {
-                a.constant(R11, i64::from(imm).swap_bytes() as u64);
-                a.rm(MOV_MR, W::Q, R11, at);
+        let value = match size {
+            _ if !self.big() => imm,
+            Size::B => imm,
+            Size::H => i32::from((imm as i16).swap_bytes()),
+            Size::W => imm.swap_bytes(),
+            Size::Dw => {
+                self.number(R11, i64::from(imm).swap_bytes() as u64);
+                return self.asm.caged(STORES[size as usize], R11, at);
             }
-            Size::Dw => a.mi(MOV_MI, W::Q, at, imm),
+        };
+        let imm = match self.value(Operand::Imm(value)) {
+            Value::Reg(reg) => return self.asm.caged(STORES[size as usize], reg, at),
+            Value::Imm(imm) => imm,
+        };
+        let at = Rm::Sum(CAGE, at.0, at.1);
+        match size {
+            Size::B => self.asm.mi8(MOV_MI8, W::D, at, imm as u8),
+            Size::H => self.asm.mi(MOV_MI, W::H, at, imm),
+            Size::W => self.asm.mi(MOV_MI, W::D, at, imm),
+            Size::Dw => self.asm.mi(MOV_MI, W::Q, at, imm),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use skep_isa::{AluOp, Cond, Operand, Reg, Size, SwapKind, Width};
 
-use super::compile::{Compiler, host, w};
+use super::compile::{Compiler, Value, host, w};
 use super::encode::*;
 
 impl Compiler<'_> {
@@ -15,12 +15,9 @@ impl Compiler<'_> {
             AluOp::Arsh => self.shift(width, (SAR_CL, SAR_I), dst, src),
             AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => self.divide(w(width), op, dst, src),
             AluOp::Mov => self.mov(width, dst, src),
-            AluOp::Mul => match src {
-                Operand::Imm(imm) => self.asm.imul_imm(w(width), dst, dst, imm),
-                Operand::Reg(src) => {
-                    let src = host(src);
-                    self.asm.rm(IMUL_RM, w(width), dst, src);
-                }
+            AluOp::Mul => match self.value(src) {
+                Value::Imm(imm) => self.asm.imul_imm(w(width), dst, dst, imm),
+                Value::Reg(src) => self.asm.rm(IMUL_RM, w(width), dst, src),
             },
             AluOp::Add | AluOp::Sub | AluOp::Or | AluOp::And | AluOp::Xor => {
                 let rows = match op {
@@ -37,17 +34,17 @@ impl Compiler<'_> {
 
     #[inline]
     fn simple(&mut self, width: Width, (with_reg, with_imm): (Enc, Enc), dst: Gpr, src: Operand) {
-        match src {
-            Operand::Imm(imm) => self.asm.ri(with_imm, w(width), dst, imm),
-            Operand::Reg(src) => self.asm.rr(with_reg, w(width), host(src), dst),
+        match self.value(src) {
+            Value::Imm(imm) => self.asm.ri(with_imm, w(width), dst, imm),
+            Value::Reg(src) => self.asm.rr(with_reg, w(width), src, dst),
         }
     }
 
     fn mov(&mut self, width: Width, dst: Gpr, src: Operand) {
         match (width, src) {
             (_, Operand::Imm(0)) => self.asm.rr(XOR_MR, W::D, dst, dst),
-            (Width::W32, Operand::Imm(imm)) => self.asm.constant(dst, u64::from(imm as u32)),
-            (Width::W64, Operand::Imm(imm)) => self.asm.constant(dst, i64::from(imm) as u64),
+            (Width::W32, Operand::Imm(imm)) => self.number(dst, u64::from(imm as u32)),
+            (Width::W64, Operand::Imm(imm)) => self.number(dst, i64::from(imm) as u64),
             (Width::W32, Operand::Reg(src)) => {
                 let src = host(src);
                 self.asm.rr(MOV_MR, W::D, src, dst);
@@ -89,6 +86,7 @@ impl Compiler<'_> {
     fn divide(&mut self, w: W, op: AluOp, dst: Gpr, src: Operand) {
         let signed = matches!(op, AluOp::Sdiv | AluOp::Smod);
         let quotient = matches!(op, AluOp::Div | AluOp::Sdiv);
+        let src = self.value(src);
         let a = &mut self.asm;
         let zero = |a: &mut Asm| {
             if quotient {
@@ -98,20 +96,20 @@ impl Compiler<'_> {
             }
         };
         let src = match src {
-            Operand::Imm(0) => return zero(a),
-            Operand::Imm(-1) if signed && quotient => return a.m(NEG, w, dst),
-            Operand::Imm(-1) if signed => return a.constant(dst, 0),
-            Operand::Imm(imm) if imm > 0 && imm & (imm - 1) == 0 && !signed => {
+            Value::Imm(0) => return zero(a),
+            Value::Imm(-1) if signed && quotient => return a.m(NEG, w, dst),
+            Value::Imm(-1) if signed => return a.constant(dst, 0),
+            Value::Imm(imm) if imm > 0 && imm & (imm - 1) == 0 && !signed => {
                 return match quotient {
                     true => a.mi8(SHR_I, w, dst, imm.trailing_zeros() as u8),
                     false => a.mi(AND_MI, w, dst, imm - 1),
                 };
             }
-            Operand::Imm(imm) => {
+            Value::Imm(imm) => {
                 a.constant(R11, i64::from(imm) as u64);
                 return divide_by_r11(a, w, signed, quotient, dst);
             }
-            Operand::Reg(src) => host(src),
+            Value::Reg(src) => src,
         };
         a.mov(R11, src);
         a.rm(TEST_MR, w, R11, R11);

@@ -32,6 +32,7 @@ use super::stubs::Again;
 use super::thunks::{Out, Shared};
 use crate::head::WAYS_OUT;
 use crate::host::Plain;
+use crate::jit::blind::Masks;
 use crate::jit::layout;
 use crate::jit::pages::Draft;
 use crate::jit::shape::{FrameShape, NOWHERE, Output, STUB, Shape, Site, Source, Stub, Word};
@@ -74,6 +75,7 @@ pub(crate) struct Compiler<'a> {
     saves: [bool; 4],
     uses_may_goto: bool,
     counts: bool,
+    masks: Option<Masks>,
     /// What the last constant was that r1 was given.
     handle: Option<u64>,
     /// The slot and the cell of the instruction at hand.
@@ -131,6 +133,7 @@ pub(crate) fn compile(source: &Source<'_>, shared: &'static Shared) -> Output {
         saves: source.writes(),
         uses_may_goto: source.uses_may_goto(),
         counts: source.counts(),
+        masks: source.masks(),
         handle: None,
         slot: 0,
         cell: 0,
@@ -308,9 +311,31 @@ impl Compiler<'_> {
             ImmSource::Func => function_address((slot as i64 + 1 + i64::from(imm as i32)) as u32),
             _ => imm,
         };
-        self.asm.constant(host(dst), value);
+        self.number(host(dst), value);
         if dst.index() == 1 {
             self.handle = Some(value);
+        }
+    }
+
+    /// Loads a number of the program's. Flags do not stay, nor does the other scratch register.
+    #[inline]
+    pub(crate) fn number(&mut self, to: Gpr, value: u64) {
+        match &mut self.masks {
+            None => self.asm.constant(to, value),
+            Some(masks) => hidden(&mut self.asm, to, value, masks.next()),
+        }
+    }
+
+    /// An operand as instructions have it: a hidden constant is put into r11.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, operand: Operand) -> Value {
+        match operand {
+            Operand::Reg(reg) => Value::Reg(host(reg)),
+            Operand::Imm(imm) if self.masks.is_some() && imm != 0 => {
+                self.number(R11, i64::from(imm) as u64);
+                Value::Reg(R11)
+            }
+            Operand::Imm(imm) => Value::Imm(imm),
         }
     }
 
@@ -425,7 +450,7 @@ impl Compiler<'_> {
         let (Some(lookup), Some(index)) = (lookup, self.source.plan.host_call(self.cell)) else {
             return false;
         };
-        self.asm.constant(R10, handle);
+        self.number(R10, handle);
         self.asm.rr(CMP_MR, W::Q, R10, RDI);
         let (other, at) = self.later_if(CC_NE);
         let key = self.key();
@@ -443,13 +468,19 @@ impl Compiler<'_> {
             Lookup::At { first, count, room } => {
                 self.asm.caged(const { CagedRow::new(MOV_RM, W::D) }, R10, key);
                 self.asm.constant(RAX, 0);
-                self.asm.mi(CMP_MI, W::D, R10, count);
+                match self.value(Operand::Imm(count)) {
+                    Value::Imm(count) => self.asm.mi(CMP_MI, W::D, R10, count),
+                    Value::Reg(count) => self.asm.rr(CMP_MR, W::D, count, R10),
+                }
                 let outside = self.asm.skip_if(CC_AE);
                 self.asm.constant(RAX, first);
                 if room & (room - 1) == 0 {
                     self.asm.mi8(SHL_I, W::Q, R10, room.trailing_zeros() as u8);
                 } else {
-                    self.asm.imul_imm(W::Q, R10, R10, room);
+                    match self.value(Operand::Imm(room)) {
+                        Value::Imm(room) => self.asm.imul_imm(W::Q, R10, R10, room),
+                        Value::Reg(room) => self.asm.rm(IMUL_RM, W::Q, R10, room),
+                    }
                 }
                 self.asm.rm(ADD_MR, W::Q, R10, RAX);
                 self.asm.land(outside);
@@ -511,6 +542,27 @@ impl Compiler<'_> {
         self.asm.mi(ADD_MI, W::Q, BUDGET, target as i32);
         self.leave_if(CC_S, self.cell + 1);
     }
+}
+
+/// Loads a number behind a mask.
+fn hidden(a: &mut Asm, to: Gpr, value: u64, mask: u64) {
+    if i64::from(value as i32) as u64 == value {
+        let mask = mask as i32;
+        a.constant(to, value ^ i64::from(mask) as u64);
+        a.ri(XOR_MI, W::Q, to, mask);
+    } else {
+        let scratch = if to == R11 { R10 } else { R11 };
+        a.long_constant(scratch, mask);
+        a.long_constant(to, value ^ mask);
+        a.rr(XOR_MR, W::Q, scratch, to);
+    }
+}
+
+/// An operand, as instructions of the machine have it.
+#[derive(Clone, Copy)]
+pub(crate) enum Value {
+    Reg(Gpr),
+    Imm(i32),
 }
 
 /// log2 of a size in bytes.
