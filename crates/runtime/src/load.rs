@@ -282,6 +282,11 @@ struct Compiler<'a> {
     missing: RefCell<Vec<String>>,
 }
 
+/// Names of a program's functions, by their first slots.
+fn functions(program: &Program) -> Vec<(usize, String)> {
+    program.func_info.iter().map(|f| (f.insn, f.name.clone())).collect()
+}
+
 impl<'a> Compiler<'a> {
     fn new(world: &'a World, spec: &'a Spec, live: &'a [LiveMap], contexts: &'a Regions) -> Self {
         let solver =
@@ -326,6 +331,8 @@ impl<'a> Compiler<'a> {
             arch: self.world.arch,
             own_pages: self.world.own_pages,
             blind: self.world.blind,
+            gdb: self.world.gdb,
+            functions: functions(original),
             ..Options::default()
         };
         let proved = self.proved(original, prog_type, kind, &program.insns, &imports, &image_options);

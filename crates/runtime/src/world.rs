@@ -95,6 +95,7 @@ pub struct World {
     pub(crate) proofs: bool,
     pub(crate) own_pages: bool,
     pub(crate) blind: Option<u64>,
+    pub(crate) gdb: bool,
     pub(crate) observer: Option<Observer>,
 }
 
@@ -137,6 +138,7 @@ impl World {
             proofs: false,
             own_pages: false,
             blind: None,
+            gdb: false,
             observer: None,
         }
     }
@@ -171,6 +173,8 @@ impl World {
         own_pages: bool;
         /// Hides programs' constants in machine code, by masks from this seed; see [`skep_vm::Options::blind`].
         blind: Option<u64>;
+        /// Tells debuggers where machine code is, by GDB's JIT interface; see [`skep_vm::Options::gdb`].
+        gdb: bool;
     }
 
     /// Sets how many CPUs there are (at least one), and which of them runs programs.

@@ -56,6 +56,10 @@ pub struct Options {
     /// Put machine code into pages of its own. Profilers and debuggers name frames in such memory; the pool that code is in
     /// otherwise is a file to them.
     pub own_pages: bool,
+    /// Tell debuggers of machine code, by GDB's JIT interface: on Linux, as long as the image is there.
+    pub gdb: bool,
+    /// Names of functions, by their first slots, for debuggers.
+    pub functions: Vec<(usize, String)>,
     /// Hide the program's constants in machine code, behind masks that come of this seed: nobody who writes a program should know
     /// it. Costs an instruction or two for each constant. What it is against: Linux, `bpf_jit_harden`.
     pub blind: Option<u64>,

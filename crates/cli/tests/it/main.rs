@@ -12,6 +12,7 @@ mod commands;
 mod doctor;
 mod filter;
 mod filter_live;
+mod gdb;
 mod kernel;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod live;

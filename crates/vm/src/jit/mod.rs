@@ -26,6 +26,8 @@ mod layout;
 )]
 mod shape;
 
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux", not(skep_portable)))]
+mod gdb;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]
 mod native;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]

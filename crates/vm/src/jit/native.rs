@@ -1,11 +1,16 @@
 //! A compiled program of this machine, and what is known of its code.
 
+#[cfg(target_os = "linux")]
+use super::gdb;
 use super::pages::{Draft, Pages};
 use super::shape::{NOWHERE, Output, Shape, Site, Source};
 use super::{NoNative, host};
 
 /// A compiled program. It belongs to the cells that it was made from, and lives no longer than they do.
 pub(crate) struct Native {
+    /// What debuggers know of it. Before the pages, so that they forget first.
+    #[cfg(target_os = "linux")]
+    _known: Option<gdb::Registration>,
     pub(super) pages: Pages,
     pub(super) shape: Shape,
 }
@@ -18,10 +23,23 @@ impl Native {
             return Err(NoNative::Machine);
         }
         let Output { code, front, shape } = host::compile_here(source)?;
-        let pages =
-            Pages::new(&Draft { front: &front, room: shape.front, code: &code }, source.options.own_pages);
+        let pages = Pages::new(
+            &Draft { front: &front, room: shape.front, code: &code },
+            source.options.own_pages || source.options.gdb,
+        );
         host::recycle(code, front);
-        Ok(Self { pages: pages.ok_or(NoNative::Memory)?, shape })
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "debuggers are told on Linux"))]
+        let mut native = Self {
+            #[cfg(target_os = "linux")]
+            _known: None,
+            pages: pages.ok_or(NoNative::Memory)?,
+            shape,
+        };
+        #[cfg(target_os = "linux")]
+        if source.options.gdb {
+            native._known = Some(gdb::register(&native, source));
+        }
+        Ok(native)
     }
 
     /// The machine code.

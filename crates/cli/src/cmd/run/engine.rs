@@ -1,7 +1,7 @@
 //! Which world and which engine; and what they say, with the place in the source.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +32,10 @@ pub(crate) struct Choice {
     /// Hide programs' constants in machine code behind random masks, as Linux does with bpf_jit_harden
     #[arg(long, help_heading = "Engine")]
     blind: bool,
+
+    /// Tell debuggers where machine code is: gdb names its frames, if this skep has its symbols
+    #[arg(long, help_heading = "Engine")]
+    gdb: bool,
 
     /// Tell profilers where machine code is: `perf report` names frames by /tmp/perf-PID.map
     #[arg(long, help_heading = "Engine")]
@@ -67,11 +71,15 @@ impl Choice {
             Engine::Jit => skep::vm::Engine::Jit,
             Engine::Interp => skep::vm::Engine::Interpreter,
         };
-        let flags = [("--perf-map", self.perf_map), ("--blind", self.blind)];
+        let flags = [("--perf-map", self.perf_map), ("--blind", self.blind), ("--gdb", self.gdb)];
         if let Some((flag, _)) = flags.iter().find(|flag| flag.1 && self.engine != Engine::Jit) {
             return Err(Failure::new(format!("{flag} is of machine code")).hint("add --engine jit"));
         }
-        let world = world(real_clock).engine(engine).proofs(proofs).blind(self.blind.then(chance));
+        if self.gdb {
+            debuggers_find_it()?;
+        }
+        let world =
+            world(real_clock).engine(engine).proofs(proofs).blind(self.blind.then(chance)).gdb(self.gdb);
         if self.perf_map {
             let world = world.own_pages(true);
             let live = world.load(spec, options).map_err(|e| failure(&e, spec))?;
@@ -107,6 +115,36 @@ impl Choice {
             Backend::Kernel => ["kernel", "kernel"],
         }
     }
+}
+
+/// Debuggers find machine code by a name, and builds for release drop all names of this command.
+fn debuggers_find_it() -> Result<(), Failure> {
+    let has_symbols = cfg!(target_os = "linux")
+        && std::env::current_exe().and_then(std::fs::File::open).and_then(has_symbols).unwrap_or(false);
+    if has_symbols {
+        return Ok(());
+    }
+    Err(Failure::new("this skep has no symbols, by which debuggers find machine code")
+        .hint("build it with CARGO_PROFILE_RELEASE_STRIP=none, or without --release, on Linux"))
+}
+
+/// Whether an ELF file of 64 bits and this machine's byte order has a table of symbols (`e_shoff`, `e_shentsize`, `e_shnum`;
+/// `sh_type`).
+fn has_symbols(mut file: std::fs::File) -> std::io::Result<bool> {
+    const SHT_SYMTAB: u32 = 2;
+    let mut header = [0; 64];
+    file.read_exact(&mut header)?;
+    let half = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
+    let sections = u64::from_ne_bytes(std::array::from_fn(|i| header[0x28 + i]));
+    for n in 0..u64::from(half(0x3c)) {
+        let mut start = [0; 8];
+        file.seek(SeekFrom::Start(sections.saturating_add(n * u64::from(half(0x3a)))))?;
+        file.read_exact(&mut start)?;
+        if u32::from_ne_bytes([start[4], start[5], start[6], start[7]]) == SHT_SYMTAB {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A number that nobody knows: the keys of the standard library's hashes come from the system.

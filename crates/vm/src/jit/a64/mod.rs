@@ -20,6 +20,22 @@ pub(crate) use text::text;
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) const RETURN: usize = 16;
 
+/// `EM_AARCH64`.
+#[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
+pub(crate) const ELF_MACHINE: u16 = 183;
+
+/// Debuggers find the way out of frames by themselves: there is no description.
+#[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
+pub(crate) fn frames(_: &super::shape::Shape) -> Vec<super::gdb::Row> {
+    Vec::new()
+}
+
+/// Programs share no code.
+#[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
+pub(crate) fn shared_frames() -> Option<(&'static [u8], [super::gdb::Part; 3])> {
+    None
+}
+
 /// What memory for code holds where no code is: `udf #0`.
 #[cfg(all(target_arch = "aarch64", unix, not(skep_portable)))]
 pub(crate) const TRAPS: u8 = 0;

@@ -33,6 +33,8 @@ use super::thunks::{Out, Shared};
 use crate::head::WAYS_OUT;
 use crate::host::Plain;
 use crate::jit::blind::Masks;
+#[cfg(target_os = "linux")]
+use crate::jit::gdb::Row;
 use crate::jit::layout;
 use crate::jit::pages::Draft;
 use crate::jit::shape::{FrameShape, NOWHERE, Output, STUB, Shape, Site, Source, Stub, Word};
@@ -542,6 +544,19 @@ impl Compiler<'_> {
         self.asm.mi(ADD_MI, W::Q, BUDGET, target as i32);
         self.leave_if(CC_S, self.cell + 1);
     }
+}
+
+/// Where the caller's frame is in a program's code: eight bytes up, and at a call what its site has pushed.
+#[cfg(target_os = "linux")]
+pub(crate) fn frames(shape: &Shape) -> Vec<Row> {
+    /// Bytes of `call`.
+    const CALL: u64 = 5;
+    let row = |at, words: u8| Row { at, bytes: u64::from(words) * 8, kept: &[] };
+    let site = |site: &Site| {
+        let back = shape.front as u64 + u64::from(site.back);
+        [row(back - CALL, shape.frame.words), row(back, 1)]
+    };
+    [row(0, 1)].into_iter().chain(shape.sites.iter().flat_map(site)).collect()
 }
 
 /// Loads a number behind a mask.

@@ -10,7 +10,11 @@ mod stubs;
 mod tests;
 mod thunks;
 
+#[cfg(target_os = "linux")]
+pub(crate) use compile::frames;
 pub(crate) use compile::recycle;
+#[cfg(target_os = "linux")]
+pub(crate) use thunks::shared_frames;
 pub(crate) use thunks::{equip, ways};
 
 /// Compiles a program for this process.
@@ -18,6 +22,10 @@ pub(crate) fn compile_here(source: &super::Source<'_>) -> Result<super::shape::O
     let shared = thunks::shared().ok_or(super::NoNative::Memory)?;
     Ok(compile::compile(source, shared))
 }
+
+/// `EM_X86_64`.
+#[cfg(target_os = "linux")]
+pub(crate) const ELF_MACHINE: u16 = 62;
 
 /// What memory for code holds where no code is: `int3`.
 pub(crate) const TRAPS: u8 = 0xcc;

@@ -12,6 +12,8 @@ use super::encode::*;
 use super::reread;
 use super::stubs::Stubs;
 use crate::head::{Head, WAYS_OUT};
+#[cfg(target_os = "linux")]
+use crate::jit::gdb::{Part, Row};
 use crate::jit::pages::{Draft, Pages};
 use crate::jit::{layout, run};
 
@@ -59,6 +61,21 @@ pub(crate) fn equip(head: &mut Head) {
     {
         head.ways_out = shared.outs.map(|at| shared.pages.start().wrapping_add(at).cast_const());
     }
+}
+
+/// The shared code in parts: a name, and where the caller's frame is.
+#[cfg(target_os = "linux")]
+pub(crate) fn shared_frames() -> Option<(&'static [u8], [Part; 3])> {
+    /// Where a way in has put [`KEPT`], by DWARF's numbers.
+    const PUSHED: [(u8, u8); 6] = [(3, 16), (6, 24), (12, 32), (13, 40), (14, 48), (15, 56)];
+    let shared = shared()?;
+    let row = |at: usize, bytes, kept| Row { at: at as u64, bytes, kept };
+    let parts = [
+        ("skep_leave", row(0, 8, &[])),
+        ("skep_enter", row(shared.enter, 64, &PUSHED)),
+        ("skep_call", row(shared.outs[Out::Miss as usize], 8, &[])),
+    ];
+    Some((shared.pages.bytes(), parts))
 }
 
 /// Where offsets of the ways in count from.
