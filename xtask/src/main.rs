@@ -131,6 +131,12 @@ enum Command {
         /// A folder with the hosts, networks and ethers that the tests of a file want
         #[arg(long, value_name = "DIR")]
         names: Option<std::path::PathBuf>,
+        /// Lift the listings back to expressions instead, and count those that are proved to be the same
+        #[arg(long)]
+        lift: bool,
+        /// With --lift: print each expression beside the one that it was
+        #[arg(long, requires = "lift")]
+        show: bool,
     },
     /// Compare skep's own code of random filters with libpcap's on packets made for them
     FilterDiff {
@@ -222,8 +228,9 @@ fn main() -> ExitCode {
         #[cfg(all(target_os = "linux", not(skep_portable)))]
         Command::Diff { programs, seed, engine } => differ(programs, seed, engine),
         Command::Examples { check } => examples(&root, check),
-        Command::FilterOracle { libpcap, data, names } => {
-            filter_oracle(&xtask::filter_oracle::Source { libpcap, data, names })
+        Command::FilterOracle { libpcap, data, names, lift, show } => {
+            let source = xtask::filter_oracle::Source { libpcap, data, names };
+            if lift { filter_lift(&source, show) } else { filter_oracle(&source) }
         }
         Command::FilterDiff { filters, packets, seed, tcpdump } => {
             let library = tcpdump.map_or(filters::Library::Ours, filters::Library::Tcpdump);
@@ -314,6 +321,11 @@ fn oracle(options: xtask::oracle::Options) -> Done {
     let report = xtask::oracle::run(&options)?;
     print!("{report}");
     Ok(report.agrees())
+}
+
+fn filter_lift(source: &xtask::filter_oracle::Source, show: bool) -> Done {
+    print!("{}", xtask::filter_oracle::lift::run(source, show)?);
+    Ok(true)
 }
 
 fn filter_oracle(source: &xtask::filter_oracle::Source) -> Done {

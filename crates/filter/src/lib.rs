@@ -21,6 +21,7 @@ pub mod explain;
 mod graph;
 mod ir;
 mod lex;
+pub mod lift;
 pub mod names;
 mod optimize;
 mod parse;

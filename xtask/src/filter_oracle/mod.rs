@@ -5,6 +5,7 @@
 //! Left out is what is bound to another operating system, and what tests other parts of that library than its compiler.
 
 mod apply;
+pub mod lift;
 mod suite;
 
 use std::collections::BTreeMap;
@@ -187,17 +188,22 @@ fn translate(row: &Value) -> Outcome {
     }
 }
 
-/// Holds the compiler to all tests of a source.
-///
-/// # Errors
-/// If they can't be read, or a line is no JSON.
-pub fn run(source: &Source) -> Result<Tally, Box<dyn Error>> {
+/// The tests of a source.
+fn rows(source: &Source) -> Result<Vec<Value>, Box<dyn Error>> {
     let rows = match (&source.libpcap, &source.data) {
         (Some(checkout), _) => suite::extract(checkout)?,
         (None, Some(data)) => std::fs::read_to_string(data)?,
         (None, None) => return Err("neither a checkout nor a file is given".into()),
     };
-    let rows = rows.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    Ok(rows.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?)
+}
+
+/// Holds the compiler to all tests of a source.
+///
+/// # Errors
+/// If they can't be read, or a line is no JSON.
+pub fn run(source: &Source) -> Result<Tally, Box<dyn Error>> {
+    let rows = rows(source)?;
     let names = database(rows.iter().find(|r| text(r, "func") == "names"), source.names.as_deref());
     let files = source.libpcap.as_ref().map(|checkout| checkout.join("tests"));
     let mut tally = Tally::default();

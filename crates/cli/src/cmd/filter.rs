@@ -4,6 +4,7 @@ mod capture;
 mod diff;
 mod drawing;
 mod explain;
+mod lift;
 mod line;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
 mod live;
@@ -46,6 +47,7 @@ Examples:
   skep filter 'tcp port 443' -r in.pcap --inner --ipv6-ext
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
+  tcpdump -ddd 'tcp port 80' | skep filter --lift -  the expression of a program
   skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
 
 Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in UTC; deeper dissection is left to others.
@@ -64,8 +66,8 @@ pub(crate) struct Args {
     #[arg(
         value_name = "EXPR",
         required = false,
-        required_unless_present = "diff",
-        default_value_if("diff", ArgPredicate::IsPresent, "")
+        required_unless_present_any = ["diff", "lift"],
+        default_value_ifs([("diff", ArgPredicate::IsPresent, ""), ("lift", ArgPredicate::IsPresent, "")])
     )]
     expression: String,
 
@@ -151,6 +153,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     diff: diff::Flags,
+
+    #[command(flatten)]
+    lift: lift::Flags,
 }
 
 /// Where an extended program is to run.
@@ -198,6 +203,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         return live::run(args, iface, out);
         #[cfg(not(all(target_os = "linux", not(skep_portable))))]
         return Err(Failure::new(format!("capturing on {iface} needs Linux")).hint("-r FILE reads a capture"));
+    }
+    if let Some(path) = &args.lift.lift {
+        return lift::run(args, path, out);
     }
     if let Some(pair) = args.diff.pair() {
         return diff::run(args, pair, out);

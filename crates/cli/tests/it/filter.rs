@@ -156,6 +156,31 @@ fn a_trace_goes_forward_and_back_by_commands() {
     crate::skep_with(&args, b"").ok();
 }
 
+#[test]
+fn programs_of_every_form_become_expressions() {
+    let lift = |program: &str| crate::skep_with(&["filter", "--lift", "-"], program.as_bytes());
+    for form in ["-d", "-dd", "-ddd", "--xt-bpf", "--asm"] {
+        let program = skep(&["filter", "net 10.0.0.0/8 and not port 22", form, "--compat", "libpcap"]).ok();
+        let lifted = lift(&program);
+        assert!(lifted.stderr.contains("proved: it takes the same packets"), "{form}: {}", lifted.stderr);
+        let expression = lifted.ok();
+        assert!(expression.contains("ip net 10.0.0.0/8") && expression.contains("port 22"), "{expression}");
+        // It is the same for --diff, too.
+        let file = std::env::temp_dir().join(format!("skep-filter-{}-lift", std::process::id()));
+        std::fs::write(&file, &program).expect("a temporary file");
+        skep(&["filter", "--diff", &format!("@{}", file.display()), expression.trim(), "-O"]).ok();
+        std::fs::remove_file(&file).expect("it was written");
+    }
+    let raw = skep(&["filter", "ip", "--dlt", "RAW", "-ddd", "--snaplen", "96"]).ok();
+    let lifted = crate::skep_with(&["filter", "--lift", "-", "--dlt", "RAW"], raw.as_bytes());
+    assert!(lifted.stderr.contains("--snaplen 96"), "{}", lifted.stderr);
+    assert_eq!(lifted.ok(), "ip\n");
+    let refused = lift("ld #mark\nret a\n").fails(2);
+    assert!(refused.contains("it asks for the mark"), "{refused}");
+    assert!(lift("3,1 2").fails(1).contains("error"));
+    skep(&["filter", "ip", "--lift", "-"]).fails(2);
+}
+
 /// The extended program is accepted, and does to packets what the filter does.
 #[test]
 fn filters_become_extended_programs() {

@@ -66,6 +66,8 @@ fn the_other_commands() {
     let trace = ["filter", "--json", "tcp or icmp6", "-r", "examples/traffic.pcapng", "--trace", "1"];
     let traced = skep(&trace);
     keeps("filter-trace", &serde_json::from_str(&traced.stdout).expect("JSON also where it is rejected"));
+    let listing = skep(&["filter", "udp port 53", "-ddd"]).ok();
+    keeps("filter-lift", &skep_with(&["filter", "--json", "--lift", "-"], listing.as_bytes()).json());
     keeps("completions", &skep(&["completions", "--json", "bash"]).json());
     keeps("man", &skep(&["man", "--json"]).json());
 }

@@ -13,7 +13,7 @@
 mod bdd;
 mod search;
 mod solve;
-mod walk;
+pub(crate) mod walk;
 mod word;
 
 use std::collections::BTreeMap;
@@ -80,6 +80,11 @@ impl Unknown {
 
     fn at(what: &str, insn: usize, second: bool) -> Self {
         Self { what: what.into(), place: Some((insn, second)) }
+    }
+
+    /// What is not followed, without its place.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
     }
 
     /// The instruction that is not followed, if it is one.

@@ -11,19 +11,19 @@ use crate::decide::effects;
 use crate::decide::expr::{Expr, ExprId, Exprs};
 
 /// A question, by its index; those that it leads to come before it.
-pub(super) type NodeId = u32;
+pub(crate) type NodeId = u32;
 
 /// The packet is not taken.
-pub(super) const REJECT: NodeId = 0;
+pub(crate) const REJECT: NodeId = 0;
 /// It is.
-pub(super) const ACCEPT: NodeId = 1;
+pub(crate) const ACCEPT: NodeId = 1;
 
 /// Questions that two programs may ask.
 const MOST_NODES: usize = 400_000;
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// [`REJECT`] or [`ACCEPT`].
     End,
     /// The bytes of a load have to be there, else the packet is not taken.
@@ -34,14 +34,14 @@ pub(super) enum Node {
 
 /// All questions.
 #[derive(Debug)]
-pub(super) struct Questions {
-    pub(super) exprs: Exprs,
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Questions {
+    pub(crate) exprs: Exprs,
+    pub(crate) nodes: Vec<Node>,
     known: HashMap<Node, NodeId>,
 }
 
 impl Questions {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { exprs: Exprs::default(), nodes: vec![Node::End; 2], known: HashMap::default() }
     }
 
@@ -66,7 +66,7 @@ impl Questions {
     }
 
     /// The first question of a program that has been checked.
-    pub(super) fn add(&mut self, insns: &[Insn], second: bool) -> Result<NodeId, Unknown> {
+    pub(crate) fn add(&mut self, insns: &[Insn], second: bool) -> Result<NodeId, Unknown> {
         let ops: Vec<Op> = insns.iter().filter_map(|&insn| Op::decode(insn)).collect();
         let zero = self.exprs.make(Expr::Const(0));
         let walk = Walk { live: live(&ops), ops: &ops, all: self, done: HashMap::default(), second, zero };

@@ -134,25 +134,27 @@ pub(super) static PROTOCOLS: &[(u32, &str)] = &[
 /// The type of a VLAN tag, any.
 const VLAN: u32 = 0x8100;
 
-fn is_tag(ethertype: u32) -> bool {
+pub(crate) fn is_tag(ethertype: u32) -> bool {
     matches!(ethertype, VLAN | 0x88a8 | 0x9100)
 }
 
 /// The headers of a packet, as far as is known where an instruction stands.
 #[derive(Debug)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     ethernet: bool,
     /// Where the type of what is carried stands, and its length.
-    link_type: Option<(u32, Size)>,
-    /// Where VLAN tags end that have been passed.
-    tags: u32,
-    network: u32,
-    carried: Option<u32>,
+    pub(crate) link_type: Option<(u32, Size)>,
+    /// Bytes of VLAN tags that have been passed.
+    pub(crate) tags: u32,
+    /// Where the network header begins.
+    pub(crate) network: u32,
+    /// The EtherType of what is carried; RARP is ARP here.
+    pub(crate) carried: Option<u32>,
     transport: Option<u32>,
 }
 
 impl Layers {
-    pub(super) fn new(exprs: &mut Exprs, facts: &Facts, dlt: Dlt) -> Self {
+    pub(crate) fn new(exprs: &mut Exprs, facts: &Facts, dlt: Dlt) -> Self {
         let mut known = |expr: Expr| {
             let id = exprs.make(expr);
             facts.get(&id).map(|set| &**set).unwrap_or_default()
@@ -329,7 +331,7 @@ fn raw(bytes: u32, at: u32, behind: &str) -> Field {
     Field { name, kind: Kind::Hex }
 }
 
-pub(super) fn sign(op: AluOp) -> &'static str {
+pub(crate) fn sign(op: AluOp) -> &'static str {
     match op {
         AluOp::Add => "+",
         AluOp::Sub => "-",

@@ -19,10 +19,10 @@ const MOST_VALUES: usize = 4;
 type Values = Rc<[ExprId]>;
 
 /// Values of which more is known than their size tells: the sets that they are in.
-pub(super) type Facts = BTreeMap<ExprId, Set>;
+pub(crate) type Facts = BTreeMap<ExprId, Set>;
 
 /// A question of a branch: a value, and the range that it has to be in; no range can't be met.
-pub(super) type Question = (ExprId, Option<(u32, u32)>);
+pub(crate) type Question = (ExprId, Option<(u32, u32)>);
 
 /// An instruction, seen from before it.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +152,7 @@ fn done(exprs: &mut Exprs, op: Op, entry: &mut Entry) -> Vec<ExprId> {
 }
 
 /// A value in the form that the optimisers leave: constants to the right of sums, and in the offsets of loads.
-fn plain_value(exprs: &mut Exprs, id: ExprId) -> ExprId {
+pub(crate) fn plain_value(exprs: &mut Exprs, id: ExprId) -> ExprId {
     match exprs.get(id) {
         Expr::Alu(AluOp::Add, a, b) if matches!(exprs.get(a), Expr::Const(_)) => {
             exprs.make(Expr::Alu(AluOp::Add, b, a))
@@ -169,7 +169,7 @@ fn plain_value(exprs: &mut Exprs, id: ExprId) -> ExprId {
 }
 
 /// A question in the form that the optimisers leave: a constant is compared with, not subtracted before.
-fn plain_question(exprs: &Exprs, (field, range): Question) -> Question {
+pub(crate) fn plain_question(exprs: &Exprs, (field, range): Question) -> Question {
     match (exprs.get(field), range) {
         (Expr::Alu(AluOp::Sub, inner, less), Some((from, to))) if from == to => match exprs.get(less) {
             Expr::Const(less) => (inner, Some((from.wrapping_add(less), to.wrapping_add(less)))),
@@ -220,7 +220,7 @@ fn met(a: &Entry, b: &Entry) -> Entry {
 }
 
 /// What two sets have in common.
-pub(super) fn both(a: &[(u32, u32)], b: &[(u32, u32)]) -> Set {
+pub(crate) fn both(a: &[(u32, u32)], b: &[(u32, u32)]) -> Set {
     let (mut i, mut j) = (0, 0);
     let mut out = Vec::new();
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {

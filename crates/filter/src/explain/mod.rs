@@ -4,8 +4,8 @@
 //! has in common with that (`origin`). What registers hold and what is known of a packet comes from following the
 //! program on symbols (`flow`); the names of header fields hang on that (`fields`).
 
-mod fields;
-mod flow;
+pub(crate) mod fields;
+pub(crate) mod flow;
 mod origin;
 mod words;
 
