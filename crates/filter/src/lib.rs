@@ -18,6 +18,7 @@ mod dlt;
 pub mod equivalence;
 mod error;
 pub mod explain;
+pub mod generate;
 mod graph;
 mod ir;
 mod lex;

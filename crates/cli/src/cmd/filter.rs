@@ -4,6 +4,7 @@ mod capture;
 mod diff;
 mod drawing;
 mod explain;
+mod generate;
 mod lift;
 mod line;
 #[cfg(all(target_os = "linux", not(skep_portable)))]
@@ -21,7 +22,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use clap::builder::ArgPredicate;
 use serde::Serialize;
 use skep::asm::HelperNames;
 use skep::filter::{ByteOrder, Code, Dlt, Options, compile};
@@ -48,6 +48,7 @@ Examples:
   skep filter 'net 192.0.2.0/24' -r in.pcap.gz -w out.pcapng -c 100
   skep filter --diff 'tcp port 80' @old.bpf -w differs.pcap
   tcpdump -ddd 'tcp port 80' | skep filter --lift -  the expression of a program
+  skep filter gen dns '*.example.com' --xt-bpf    of names, endings, p0f's signatures: see gen --help
   skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
 
 Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in UTC; deeper dissection is left to others.
@@ -60,14 +61,19 @@ const XT_BPF_MAX: usize = 64;
 
 /// Compile a pcap-filter expression, or run it over a capture
 #[derive(clap::Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    generate: Option<generate::Command>,
+
     /// The expression, in the language of pcap-filter(7); an empty one takes every packet
+    // Asked for unless something stands in for it; the default is what is then read.
     #[arg(
         value_name = "EXPR",
         required = false,
         required_unless_present_any = ["diff", "lift"],
-        default_value_ifs([("diff", ArgPredicate::IsPresent, ""), ("lift", ArgPredicate::IsPresent, "")])
+        default_value = "",
+        hide_default_value = true
     )]
     expression: String,
 
@@ -192,6 +198,9 @@ struct InsnJson {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
+    if let Some(command) = &args.generate {
+        return generate::run(command, out);
+    }
     if let Some(number) = args.trace.trace {
         return trace::run(args, number, out);
     }
@@ -225,30 +234,50 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
         out.object(&json(args, dlt, &insns, None))?;
         return Ok(Verdict::Yes);
     }
-    if args.xt_bpf && insns.len() > XT_BPF_MAX {
+    let shape = Shape { dump: args.dump, xt_bpf: args.xt_bpf, asm: args.asm, ebpf: args.ebpf, drop: false };
+    show(&insns, shape, out)
+}
+
+/// In which form a filter is printed.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    dump: u8,
+    xt_bpf: bool,
+    asm: bool,
+    ebpf: Option<Place>,
+    /// The extended program drops what matches.
+    drop: bool,
+}
+
+fn show(insns: &[Insn], shape: Shape, out: &mut Output) -> Result<Verdict, Failure> {
+    if shape.xt_bpf && insns.len() > XT_BPF_MAX {
         let message = format!("the filter has {} instructions, and xt_bpf takes {XT_BPF_MAX}", insns.len());
         return Err(Failure::new(message).hint("split it over several rules"));
     }
-    if let Some(place) = args.ebpf {
-        out.write_all(extended(&insns, place)?.as_bytes())?;
+    if let Some(place) = shape.ebpf {
+        out.write_all(extended(insns, place, shape.drop)?.as_bytes())?;
         return Ok(Verdict::Yes);
     }
-    let form = match args.dump {
-        _ if args.xt_bpf => Form::Bytecode,
-        _ if args.asm => Form::Source,
+    let form = match shape.dump {
+        _ if shape.xt_bpf => Form::Bytecode,
+        _ if shape.asm => Form::Source,
         0 | 1 => Form::Listing,
         2 => Form::C,
         _ => Form::Decimal,
     };
-    out.write_all(print(&insns, form).as_bytes())?;
+    out.write_all(print(insns, form).as_bytes())?;
     Ok(Verdict::Yes)
 }
 
 /// The filter as an extended program, with the header that tells what it is.
-fn extended(insns: &[Insn], place: Place) -> Result<String, Failure> {
+fn extended(insns: &[Insn], place: Place, drop: bool) -> Result<String, Failure> {
+    let action = |pass: i32, shot: i32| match drop {
+        true => classic::Verdict::Action { matched: shot, missed: pass },
+        false => classic::Verdict::Action { matched: pass, missed: shot },
+    };
     let (form, verdict, prog) = match place {
-        Place::Xdp => (classic::Form::Xdp, classic::Verdict::Action { matched: 2, missed: 1 }, "xdp"),
-        Place::Tc => (classic::Form::Skb, classic::Verdict::Action { matched: 0, missed: 2 }, "sched_cls"),
+        Place::Xdp => (classic::Form::Xdp, action(2, 1), "xdp"),
+        Place::Tc => (classic::Form::Skb, action(0, 2), "sched_cls"),
         Place::Socket => (classic::Form::Legacy, classic::Verdict::Length, "socket_filter"),
     };
     let code = classic::to_ebpf(insns, form, verdict).map_err(|e| {
@@ -259,8 +288,12 @@ fn extended(insns: &[Insn], place: Place) -> Result<String, Failure> {
 }
 
 fn dlt(args: &Args) -> Result<Dlt, Failure> {
-    Dlt::by_name(&args.dlt).ok_or_else(|| {
-        Failure::new(format!("unknown link type `{}`", args.dlt)).hint("EN10MB is Ethernet, RAW is IP")
+    link_type(&args.dlt)
+}
+
+fn link_type(name: &str) -> Result<Dlt, Failure> {
+    Dlt::by_name(name).ok_or_else(|| {
+        Failure::new(format!("unknown link type `{name}`")).hint("EN10MB is Ethernet, RAW is IP")
     })
 }
 

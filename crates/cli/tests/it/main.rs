@@ -11,6 +11,7 @@ mod cgroup;
 mod commands;
 mod doctor;
 mod filter;
+mod filter_gen;
 mod filter_live;
 mod gdb;
 mod kernel;

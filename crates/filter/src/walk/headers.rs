@@ -97,15 +97,12 @@ pub(super) fn version(code: &mut Labelled, base: Base, to: Transport, steps: usi
 
 /// By the number in A.
 pub(super) fn dispatch(code: &mut Labelled, [v4, v6]: [u32; 2], base: Base, to: Transport, steps: usize) {
-    let (is_v6, end) = (code.label(), code.label());
-    let is_v4 = code.label();
-    code.if_so(EQ, v4, is_v4);
-    code.if_so(EQ, v6, is_v6);
-    code.go(end);
-    code.here(is_v4);
+    let (other, end) = (code.label(), code.label());
+    code.if_not(EQ, v4, other);
     ipv4(code, base, to);
     code.go(end);
-    code.here(is_v6);
+    code.here(other);
+    code.if_not(EQ, v6, end);
     ipv6(code, base, to, steps);
     code.here(end);
 }
@@ -167,6 +164,9 @@ fn extensions(
     done: Label,
     found: Option<(u32, Label)>,
 ) {
+    if steps == 0 {
+        return;
+    }
     let later = code.label();
     let load = |size: u16, offset: u32| (LD | IND | size, at.wrapping_add(offset));
     for _ in 0..steps {

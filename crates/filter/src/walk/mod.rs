@@ -138,6 +138,11 @@ impl Start {
     }
 }
 
+/// Where the network layer begins on a link type whose packets are walked from their beginning; tags aside.
+pub(crate) fn payload(dlt: Dlt) -> Option<u32> {
+    Start::of(dlt).map(|start| start.payload)
+}
+
 /// The code before a filter that reads some of the words: what fills them.
 pub(crate) fn prologue(walk: Walk, dlt: Dlt, words: Words, used: impl Fn(u32) -> bool) -> Vec<Insn> {
     let mut code = Labelled::default();
