@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Jit(cmd::jit::Args),
     Bench(cmd::bench::Args),
     Btf(cmd::btf::Args),
-    Filter(cmd::filter::Args),
+    Filter(Box<cmd::filter::Args>),
     Seccomp(cmd::seccomp::Args),
     Feature(cmd::feature::Args),
     Doctor(cmd::doctor::Args),
