@@ -1,5 +1,6 @@
 //! `skep filter`: a pcap-filter expression to classic bytecode in every dump form, or run over captures.
 
+mod blocks;
 mod capture;
 mod diff;
 mod drawing;

@@ -111,16 +111,33 @@ impl Header {
 
     /// The packet of the record that begins with these bytes, and how long the record is; none if it is not whole, or too
     /// long.
-    #[inline]
+    #[inline(always)]
     pub(super) fn record<'a>(&self, bytes: &'a [u8]) -> Option<(Packet<'a>, usize)> {
-        let [seconds, fraction, kept, orig_len] = self.words(bytes.first_chunk()?);
-        let head = self.record_header();
-        let len = head.checked_add(kept as usize).filter(|len| *len <= MAX_RECORD)?;
-        let data = bytes.get(head..len)?;
+        // Nearly all files are of one kind, and the loops over their records are short: so they have code of their own.
+        match (self.modified, self.big_endian == cfg!(target_endian = "big")) {
+            (false, true) => self.record_as::<16, false>(bytes),
+            (false, false) => self.record_as::<16, true>(bytes),
+            (true, true) => self.record_as::<24, false>(bytes),
+            (true, false) => self.record_as::<24, true>(bytes),
+        }
+    }
+
+    #[inline(always)]
+    fn record_as<'a, const HEAD: usize, const SWAPPED: bool>(
+        &self,
+        bytes: &'a [u8],
+    ) -> Option<(Packet<'a>, usize)> {
+        let (head, data) = bytes.split_first_chunk::<HEAD>()?;
+        let word = |at: usize| {
+            let word = u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+            if SWAPPED { word.swap_bytes() } else { word }
+        };
+        let kept = word(8) as usize;
+        let data = data.get(..kept).filter(|data| data.len() <= MAX_RECORD - HEAD)?;
         let unit = u64::from(self.resolution.unit());
-        let time = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * unit;
-        let timestamp_ns = Some(time);
-        Some((Packet { data, orig_len, timestamp_ns, interface: 0, link_type: self.link_type }, len))
+        let time = u64::from(word(0)) * 1_000_000_000 + u64::from(word(4)) * unit;
+        let (orig_len, timestamp_ns, link_type) = (word(12), Some(time), self.link_type);
+        Some((Packet { data, orig_len, timestamp_ns, interface: 0, link_type }, HEAD + kept))
     }
 
     /// Where in these bytes a record seems to begin: the first place from which several follow each other that look like

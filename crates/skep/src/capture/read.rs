@@ -254,7 +254,7 @@ impl Records<'_> {
 impl<'a> Iterator for Records<'a> {
     type Item = Packet<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Packet<'a>> {
         let (packet, len) = self.header.record(self.rest)?;
         self.rest = &self.rest[len..];

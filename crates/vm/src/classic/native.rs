@@ -24,7 +24,7 @@ impl Native {
     }
 
     /// What the filter returns; none if the interpreter is to say.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&self, packet: &Packet<'_>) -> Option<u32> {
         if packet.bytes.len() > i32::MAX as usize {
             return None;

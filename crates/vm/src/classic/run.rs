@@ -89,7 +89,7 @@ impl Filter {
     }
 
     /// Runs it: how many bytes of the packet to keep, 0 for none.
-    #[inline]
+    #[inline(always)]
     pub fn run(&self, packet: &Packet<'_>) -> u32 {
         match self.native.as_ref().and_then(|native| native.run(packet)) {
             Some(result) => result,

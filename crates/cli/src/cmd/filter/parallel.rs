@@ -14,6 +14,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use skep::capture::{Error, Header, Reader, Writer};
 
+use super::blocks::Blocks;
 use super::pass::{Compiled, Counts, Pass};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -48,7 +49,7 @@ struct Line<'a> {
     turn: u64,
     at: u64,
     counts: Counts,
-    writer: Option<&'a mut Writer<std::io::BufWriter<File>>>,
+    writer: Option<&'a mut Writer<Blocks>>,
     progress: &'a mut Progress,
     /// Whether it is over before the last piece, and why.
     is_over: bool,

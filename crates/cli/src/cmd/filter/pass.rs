@@ -1,7 +1,7 @@
 //! What becomes of packets that may match: printed, counted or written, from files and from interfaces alike.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,14 +10,12 @@ use skep::filter::{ByteOrder, Dlt};
 use skep::isa::classic::Insn;
 use skep::vm::classic::{self, Filter, LoopingFilter};
 
+use super::blocks::Blocks;
 use super::line::Lines;
 use super::{Args, build, json};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{Verdict, input, packets};
-
-/// How much is written at once.
-const BUFFER: usize = 256 << 10;
 
 /// How many packets there were, and how many matched.
 #[derive(Clone, Copy, Default, Serialize)]
@@ -66,7 +64,7 @@ impl Compiled {
     }
 
     /// Whether it keeps something of a packet.
-    #[inline]
+    #[inline(always)]
     pub(super) fn keeps(&self, packet: &Packet<'_>) -> bool {
         let view = classic::Packet { len: packet.orig_len, ..classic::Packet::new(packet.data) };
         self.filter.run(&view) != 0
@@ -80,7 +78,7 @@ pub(super) struct Pass<'a> {
     pub(super) like: Option<Header>,
     // What an expression means, and whether it means anything, depends on the link type: the packets tell it.
     pub(super) compiled: Option<Compiled>,
-    pub(super) writer: Option<Writer<BufWriter<File>>>,
+    pub(super) writer: Option<Writer<Blocks>>,
     lines: Lines,
     pub(super) counts: Counts,
 }
@@ -160,7 +158,7 @@ impl<'a> Pass<'a> {
         if self.writer.is_some() {
             return Ok(());
         }
-        let file = BufWriter::with_capacity(BUFFER, File::create(to).map_err(|e| input::at(to, &e))?);
+        let file = Blocks::new(File::create(to).map_err(|e| input::at(to, &e))?);
         let writer = match (to.extension().and_then(|e| e.to_str()), &self.like) {
             (Some("pcap" | "cap"), Some(header)) => Writer::pcap_like(file, header),
             (Some("pcap" | "cap"), None) => Writer::pcap(file, link),
@@ -181,7 +179,7 @@ impl<'a> Pass<'a> {
             self.open(to, compiled.link)?;
         }
         if let (Some(writer), Some(to)) = (self.writer, &self.args.write) {
-            let mut file: BufWriter<File> = writer.finish().map_err(|e| packets::failure(&e, to))?;
+            let mut file: Blocks = writer.finish().map_err(|e| packets::failure(&e, to))?;
             file.flush().map_err(|e| input::at(to, &e))?;
         }
         let counts = self.counts;
