@@ -5,6 +5,7 @@ mod capture;
 mod diff;
 mod drawing;
 mod explain;
+mod form;
 mod generate;
 mod lift;
 mod line;
@@ -17,19 +18,16 @@ mod pass;
 mod trace;
 mod walk;
 
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use skep::asm::HelperNames;
 use skep::filter::{ByteOrder, Code, Dlt, Options, compile};
 use skep::isa::classic::Insn;
-use skep::isa::classic::text::{Form, print};
-use skep::isa::disasm::{Disassembler, Style};
-use skep::vm::classic;
+
+use form::{Place, Shape};
 
 use crate::Verdict;
 use crate::failure::Failure;
@@ -39,10 +37,11 @@ const EXAMPLES: &str = "\
 Examples:
   skep filter 'tcp port 443' -d                   its code, as tcpdump -d prints it
   skep filter 'ip6 and udp' -ddd -O --dlt RAW     as numbers, not optimised
-  skep filter 'udp port 53' --xt-bpf              for iptables -m bpf --bytecode
+  skep filter 'udp port 53' --xt-bpf --dlt RAW    for iptables -m bpf --bytecode
   skep filter 'tcp port 80 or arp' --explain      each instruction in words, with what it is for
   skep filter 'tcp port 80 or arp' --cfg web.svg  a picture of it
   skep filter 'udp port 53' --ebpf xdp > dns.bpf  a program for skep verify, run, attach
+  skep filter 'udp port 53' --ebpf tc -o dns.o    the same as an object: tc filter add ... bpf da obj dns.o sec tc
   skep filter 'tcp[tcpflags] & tcp-syn != 0' -r examples/traffic.pcapng
   skep filter 'tcp port 80' -r examples/traffic.pcapng --trace 12 --step
   skep filter 'tcp port 443' -r in.pcap --inner --ipv6-ext
@@ -56,9 +55,6 @@ Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in UT
 
 Exit codes: 0 packets matched (or code was printed, or two filters are the same), 1 none did (or they are not),
 2 usage or environment (or it can't be told).";
-
-/// The longest program that xt_bpf takes, in instructions.
-const XT_BPF_MAX: usize = 64;
 
 /// Compile a pcap-filter expression, or run it over a capture
 #[derive(clap::Args, Debug)]
@@ -102,7 +98,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     netmask: Option<Ipv4Addr>,
 
-    /// Print one line for iptables -m bpf --bytecode
+    /// Print one line for iptables -m bpf --bytecode; packets begin with their IP header there: --dlt RAW
     #[arg(long, conflicts_with_all = ["dump", "packets"])]
     xt_bpf: bool,
 
@@ -112,9 +108,14 @@ pub(crate) struct Args {
 
     /// Print it as an extended program, assembler text that verify, run, load and attach take
     ///
-    /// xdp passes what matches and drops the rest, tc likewise; a socket filter keeps what matches.
+    /// xdp passes what matches and drops the rest, tc likewise; a socket filter keeps what matches. On other sockets than
+    /// packet sockets, and in test runs, packets begin with their network header: --dlt RAW.
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["dump", "packets", "xt_bpf", "asm"])]
     ebpf: Option<Place>,
+
+    /// Write the extended program there, as an ELF object that skep, bpftool and iproute2 load
+    #[arg(short, long, value_name = "FILE.o", requires = "ebpf")]
+    output: Option<PathBuf>,
 
     /// Say what each instruction does, and which part of the expression it serves
     #[arg(long, conflicts_with_all = ["dump", "packets", "xt_bpf", "asm", "ebpf"])]
@@ -163,14 +164,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     lift: lift::Flags,
-}
-
-/// Where an extended program is to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Place {
-    Xdp,
-    Tc,
-    Socket,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -231,61 +224,20 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     }
     let dlt = dlt(args)?;
     let insns = build(args, dlt, None, false)?;
+    let shape = Shape {
+        dump: args.dump,
+        xt_bpf: args.xt_bpf,
+        asm: args.asm,
+        ebpf: args.ebpf,
+        drop: false,
+        output: args.output.as_deref(),
+    };
+    shape.save(&insns)?;
     if out.json {
         out.object(&json(args, dlt, &insns, None))?;
         return Ok(Verdict::Yes);
     }
-    let shape = Shape { dump: args.dump, xt_bpf: args.xt_bpf, asm: args.asm, ebpf: args.ebpf, drop: false };
-    show(&insns, shape, out)
-}
-
-/// In which form a filter is printed.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    dump: u8,
-    xt_bpf: bool,
-    asm: bool,
-    ebpf: Option<Place>,
-    /// The extended program drops what matches.
-    drop: bool,
-}
-
-fn show(insns: &[Insn], shape: Shape, out: &mut Output) -> Result<Verdict, Failure> {
-    if shape.xt_bpf && insns.len() > XT_BPF_MAX {
-        let message = format!("the filter has {} instructions, and xt_bpf takes {XT_BPF_MAX}", insns.len());
-        return Err(Failure::new(message).hint("split it over several rules"));
-    }
-    if let Some(place) = shape.ebpf {
-        out.write_all(extended(insns, place, shape.drop)?.as_bytes())?;
-        return Ok(Verdict::Yes);
-    }
-    let form = match shape.dump {
-        _ if shape.xt_bpf => Form::Bytecode,
-        _ if shape.asm => Form::Source,
-        0 | 1 => Form::Listing,
-        2 => Form::C,
-        _ => Form::Decimal,
-    };
-    out.write_all(print(insns, form).as_bytes())?;
-    Ok(Verdict::Yes)
-}
-
-/// The filter as an extended program, with the header that tells what it is.
-fn extended(insns: &[Insn], place: Place, drop: bool) -> Result<String, Failure> {
-    let action = |pass: i32, shot: i32| match drop {
-        true => classic::Verdict::Action { matched: shot, missed: pass },
-        false => classic::Verdict::Action { matched: pass, missed: shot },
-    };
-    let (form, verdict, prog) = match place {
-        Place::Xdp => (classic::Form::Xdp, action(2, 1), "xdp"),
-        Place::Tc => (classic::Form::Skb, action(0, 2), "sched_cls"),
-        Place::Socket => (classic::Form::Legacy, classic::Verdict::Length, "socket_filter"),
-    };
-    let code = classic::to_ebpf(insns, form, verdict).map_err(|e| {
-        Failure::new(format!("the filter has no extended form: {e}")).hint("-d prints its classic code")
-    })?;
-    let text = Disassembler::new(Style::Kernel).names(&HelperNames).labels(true).program(&code);
-    Ok(format!("#! prog = {prog}\n{text}"))
+    shape.print(&insns, out)
 }
 
 fn dlt(args: &Args) -> Result<Dlt, Failure> {

@@ -181,6 +181,39 @@ fn programs_of_every_form_become_expressions() {
     skep(&["filter", "ip", "--lift", "-"]).fails(2);
 }
 
+/// Objects are those programs: accepted, run, and where the kernel may be used, loaded there.
+#[test]
+fn filters_become_objects() {
+    let from = "examples/traffic.pcapng";
+    let path = crate::scratch(&format!("filter-{}.o", std::process::id()));
+    let object = path.to_str().expect("a UTF-8 path");
+    for (place, dlt, expression, prog_type) in [
+        ("xdp", "EN10MB", "udp port 5353 or icmp or vlan", "xdp"),
+        ("tc", "EN10MB", "udp port 5353 or icmp or vlan", "sched_cls"),
+        // What runs outside of a packet socket begins at the network header.
+        ("socket", "RAW", "udp port 5353 or icmp", "socket_filter"),
+    ] {
+        let made = skep(&["filter", expression, "--dlt", dlt, "--ebpf", place, "-o", object]);
+        assert_eq!(made.ok(), "");
+        let verified = skep(&["verify", object, "--json"]).json();
+        assert_eq!(verified["programs"][0]["type"], prog_type, "{verified}");
+        let ran = skep(&["run", object, "--pcap", from, "--json"]).json();
+        let dropped = ["XDP_DROP", "TC_ACT_SHOT", "0"].iter().find_map(|v| ran["verdicts"][v].as_u64());
+        let taken = 870 - dropped.expect("some are not taken");
+        let expression = if dlt == "RAW" { "(udp port 5353 or icmp) and not vlan" } else { expression };
+        let filtered = skep(&["filter", expression, "-r", from, "--json"]).json();
+        assert_eq!(Some(taken), filtered["capture"]["matched"].as_u64(), "{place}");
+        if skep::kernel::Kernel::new().refusal().is_none() {
+            let same = skep(&["compare", object, "--pcap", from, "--json"]).json();
+            assert_eq!(same["agree"], true, "{place}");
+        } else {
+            println!("skipped: bpf(2) may not be used");
+        }
+    }
+    std::fs::remove_file(&path).expect("it was written");
+    skep(&["filter", "ip", "-o", object]).fails(2);
+}
+
 /// The extended program is accepted, and does to packets what the filter does.
 #[test]
 fn filters_become_extended_programs() {

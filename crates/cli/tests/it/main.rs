@@ -12,6 +12,7 @@ mod commands;
 mod doctor;
 mod filter;
 mod filter_gen;
+mod filter_hooks;
 mod filter_live;
 mod gdb;
 mod kernel;

@@ -6,7 +6,8 @@ use skep::filter::generate::{self, Dns, Handshake, Start};
 use skep::filter::{Dlt, Walk};
 use skep::isa::classic::Insn;
 
-use super::{InsnJson, Json, Place, Shape};
+use super::form::{Place, Shape};
+use super::{InsnJson, Json};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{Verdict, input};
@@ -133,6 +134,10 @@ struct To {
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["dump", "xt_bpf", "asm"])]
     ebpf: Option<Place>,
 
+    /// Write the extended program there, as an ELF object that skep, bpftool and iproute2 load
+    #[arg(short, long, value_name = "FILE.o", requires = "ebpf")]
+    output: Option<PathBuf>,
+
     /// The xdp or tc program drops what matches and passes the rest
     #[arg(long, requires = "ebpf")]
     drop: bool,
@@ -237,6 +242,15 @@ pub(super) fn run(command: &Command, out: &mut Output) -> Result<Verdict, Failur
     let Command::Gen(Args { what }) = command;
     let insns = what.insns()?;
     let to = what.to();
+    let shape = Shape {
+        dump: to.dump,
+        xt_bpf: to.xt_bpf,
+        asm: to.asm,
+        ebpf: to.ebpf,
+        drop: to.drop,
+        output: to.output.as_deref(),
+    };
+    shape.save(&insns)?;
     if out.json {
         out.object(&Json {
             schema: "skep.filter/1",
@@ -248,6 +262,5 @@ pub(super) fn run(command: &Command, out: &mut Output) -> Result<Verdict, Failur
         })?;
         return Ok(Verdict::Yes);
     }
-    let shape = Shape { dump: to.dump, xt_bpf: to.xt_bpf, asm: to.asm, ebpf: to.ebpf, drop: to.drop };
-    super::show(&insns, shape, out)
+    shape.print(&insns, out)
 }
