@@ -40,9 +40,34 @@ fn u16_at(b: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*b.get(at..)?.first_chunk()?))
 }
 
-/// Takes a frame apart; None where a walk would leave it.
-pub fn outer(b: &[u8], walk: Walk) -> Option<Layers> {
-    frame(b, walk.any_vlan || walk.inner, walk.ipv6_ext)
+/// How packets begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Ethernet.
+    Ethernet,
+    /// `LINKTYPE_LINUX_SLL`: 16 bytes, the last two an EtherType.
+    Cooked,
+    /// IP at once.
+    Raw,
+}
+
+/// Takes a packet apart; None where a walk would leave it.
+pub fn outer(b: &[u8], link: Link, walk: Walk) -> Option<Layers> {
+    let (ethertype, payload) = match link {
+        Link::Ethernet => return frame(b, walk.any_vlan || walk.inner, walk.ipv6_ext),
+        Link::Cooked => (u16_at(b, 14)?, b.get(16..)?),
+        Link::Raw => (version(b)?, b),
+    };
+    Some(Layers { ethertype, ip: network(payload, ethertype, walk.ipv6_ext)?, ..Layers::default() })
+}
+
+/// The EtherType of IP, by its version; 0 of what is none.
+fn version(b: &[u8]) -> Option<u16> {
+    Some(match *b.first()? >> 4 {
+        4 => 0x0800,
+        6 => 0x86dd,
+        _ => 0,
+    })
 }
 
 fn frame(b: &[u8], past_tags: bool, ext: bool) -> Option<Layers> {
@@ -155,11 +180,10 @@ fn gtp(b: &[u8], ext: bool) -> Option<Option<Layers>> {
             at += usize::from(*b.get(at)?) * 4;
         }
     }
-    let ethertype = match *b.get(at)? >> 4 {
-        4 => 0x0800,
-        6 => 0x86dd,
-        _ => return Some(None),
-    };
+    let ethertype = version(b.get(at..)?)?;
+    if ethertype == 0 {
+        return Some(None);
+    }
     Some(Some(Layers { ethertype, ip: network(b.get(at..)?, ethertype, ext)?, ..Layers::default() }))
 }
 
@@ -217,9 +241,9 @@ impl std::fmt::Display for Expr {
 
 impl Expr {
     /// A random one for these options.
-    pub fn random(r: &mut Random, walk: Walk, depth: usize) -> Self {
+    pub fn random(r: &mut Random, link: Link, walk: Walk, depth: usize) -> Self {
         if depth > 0 && r.below(2) == 0 {
-            let (a, b) = (Self::random(r, walk, depth - 1), Self::random(r, walk, depth - 1));
+            let (a, b) = (Self::random(r, link, walk, depth - 1), Self::random(r, link, walk, depth - 1));
             return match r.below(5) {
                 0 => Self::Not(Box::new(a)),
                 n => Self::Join(n < 3, Box::new(a), Box::new(b)),
@@ -251,8 +275,10 @@ impl Expr {
                     [("tcp", 6, None), ("udp", 17, None), ("icmp6", 58, Some(true))][r.below(3)];
                 Self::Byte(name, number, r.below(8), 1 << r.below(8), version)
             }
-            7 if walk.any_vlan || walk.inner => Self::Vlan([None, Some(r.below(4) as u16)][r.below(2)]),
-            8 => Self::EtherSrc(r.below(3) as u8),
+            7 if link == Link::Ethernet && (walk.any_vlan || walk.inner) => {
+                Self::Vlan([None, Some(r.below(4) as u16)][r.below(2)])
+            }
+            8 if link == Link::Ethernet => Self::EtherSrc(r.below(3) as u8),
             9 => Self::Chain([0, 6, 17, 43, 44, 51, 60, 58][r.below(8)]),
             _ => Self::Host(r.below(3) as u8),
         }
@@ -320,10 +346,22 @@ impl Ip {
     }
 }
 
-/// A random frame, with room behind it.
-pub fn packet(r: &mut Random) -> Vec<u8> {
+/// A random packet, with room behind it.
+pub fn packet(r: &mut Random, link: Link) -> Vec<u8> {
     let mut b = Vec::new();
-    ethernet(r, 0, &mut b);
+    match link {
+        Link::Ethernet => ethernet(r, 0, &mut b),
+        Link::Cooked => {
+            let kind = r.below(10);
+            b.resize(14, 0);
+            b.extend(ethertype(kind).to_be_bytes());
+            ip(r, kind, 0, &mut b);
+        }
+        Link::Raw => {
+            let kind = r.below(9);
+            ip(r, kind, 0, &mut b);
+        }
+    }
     let room = b.len() + 700;
     b.resize_with(room, || r.below(256) as u8);
     if r.below(4) == 0 {

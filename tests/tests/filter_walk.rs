@@ -1,9 +1,9 @@
 //! Filters that walk past VLAN tags, extension headers and into tunnels take the packets that a plain reference takes.
 
-use skep::filter::{Code, Database, Options, Walk, compile};
+use skep::filter::{Code, Database, Dlt, Options, Walk, compile};
 use skep::vm::classic::{Filter, Packet};
 use skep_tests::filters::Random;
-use skep_tests::walked::{Expr, inner, outer, packet};
+use skep_tests::walked::{Expr, Link, inner, outer, packet};
 
 /// SKEP_WALKED=N tries more.
 fn filters() -> u64 {
@@ -20,24 +20,32 @@ fn walks_find_what_a_reference_finds() {
     for seed in 0..filters() {
         let mut r = Random::new(seed);
         let walk = walk(seed as usize % 16);
-        let expr = Expr::random(&mut r, walk, 3);
+        let (link, dlt) = [
+            (Link::Ethernet, Dlt::EN10MB),
+            (Link::Ethernet, Dlt::EN10MB),
+            (Link::Cooked, Dlt::LINUX_SLL),
+            (Link::Raw, Dlt::RAW),
+        ][r.below(4)];
+        let expr = Expr::random(&mut r, link, walk, 3);
         let text = expr.to_string();
         let code = if seed % 5 == 0 { Code::Plain } else { Code::Best };
         if code == Code::Plain && text.contains("protochain") {
             continue; // libpcap's loop
         }
-        let options = Options { code, walk, ..Options::default() };
+        let options = Options { dlt, code, walk, ..Options::default() };
         let insns = match compile(&text, &options, &Database::new()) {
             Ok(insns) => insns,
             Err(e) if e.message() == "expression rejects all packets" => continue,
             Err(e) => panic!("{walk:?} `{text}`: {e}"),
         };
         let filter = Filter::new(&insns).unwrap_or_else(|e| panic!("{walk:?} `{text}`: {e}"));
+        let compiled = Filter::compiled(&insns).unwrap_or_else(|e| panic!("{walk:?} `{text}`: {e}"));
         for _ in 0..60 {
-            let bytes = packet(&mut r);
+            let bytes = packet(&mut r, link);
             let ours = filter.run(&Packet::new(&bytes)) != 0;
+            assert_eq!(compiled.run(&Packet::new(&bytes)) != 0, ours, "{walk:?} `{text}` on {bytes:02x?}");
             // A walk that would leave the packet takes it nowhere; that is tested for itself.
-            let Some(layers) = outer(&bytes, walk) else { continue };
+            let Some(layers) = outer(&bytes, link, walk) else { continue };
             let Some(within) = (if walk.inner { inner(&layers, walk.ipv6_ext) } else { Some(None) }) else {
                 continue;
             };
@@ -52,7 +60,7 @@ fn walks_find_what_a_reference_finds() {
                 };
             assert_eq!(
                 ours, theirs,
-                "seed {seed}, {walk:?}, {code:?}, `{text}` on {bytes:02x?}\n{layers:#?}\n{within:#?}"
+                "seed {seed}, {dlt:?}, {walk:?}, {code:?}, `{text}` on {bytes:02x?}\n{layers:#?}\n{within:#?}"
             );
             pairs += 1;
             taken += u64::from(ours);
