@@ -1,7 +1,7 @@
 //! Filters that walk past VLAN tags, extension headers and into tunnels take the packets that a plain reference takes.
 
 use skep::filter::{Code, Database, Dlt, Options, Walk, compile};
-use skep::vm::classic::{Filter, Packet};
+use skep::vm::classic::{Filter, LoopingFilter, Packet};
 use skep_tests::filters::Random;
 use skep_tests::walked::{Expr, Link, inner, outer, packet};
 
@@ -72,4 +72,46 @@ fn walks_find_what_a_reference_finds() {
     assert!(taken * 10 > pairs && taken * 10 < pairs * 9, "{taken} of {pairs} taken");
     assert!(inside * 20 > pairs, "{inside} of {pairs} held a packet");
     println!("{pairs} pairs, {taken} taken, {inside} with a packet inside");
+}
+
+/// IPv6 with so many headers before TCP: an authentication header, then options.
+fn chain(headers: usize) -> Vec<u8> {
+    let next = |left: usize| if left == 0 { 6 } else { 60 };
+    let mut b = vec![0x60, 0, 0, 0, 0, 0, if headers == 0 { 6 } else { 51 }, 64];
+    b.resize(40, 1);
+    for left in (0..headers).rev() {
+        match left + 1 == headers {
+            true => b.extend([next(left), 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
+            false => b.extend([next(left), 0, 1, 4, 0, 0, 0, 0]),
+        }
+    }
+    b.resize(b.len() + 20, 0);
+    b
+}
+
+#[test]
+fn chains_are_followed_for_eight_headers_or_by_a_loop() {
+    let make = |loops, code| {
+        let options = Options { dlt: Dlt::RAW, code, loops, ..Options::default() };
+        compile("ip6 protochain 6", &options, &Database::new()).expect("a filter")
+    };
+    let written = Filter::new(&make(false, Code::Best)).expect("Linux takes it");
+    assert!(Filter::new(&make(true, Code::Best)).is_err(), "it jumps backwards");
+    let looping = LoopingFilter::new(&make(true, Code::Best)).expect("within itself");
+    let libpcap = LoopingFilter::new(&make(false, Code::Libpcap)).expect("within itself");
+    for headers in [0, 1, 2, 7, 8, 9, 30] {
+        let bytes = chain(headers);
+        let packet = Packet::new(&bytes);
+        assert_ne!(looping.run(&packet), 0, "{headers}");
+        assert_eq!(written.run(&packet) != 0, headers <= 8, "{headers}");
+        // What an authentication header says comes next libpcap knows, but not where that is.
+        assert_eq!(libpcap.run(&packet) != 0, headers <= 1, "{headers}");
+    }
+    // An authentication header of which libpcap's loop never gets away.
+    let mut endless = vec![0x60, 0, 0, 0, 0, 0, 51, 64];
+    endless.resize(40, 0);
+    endless.extend([51, 8, 0, 0]);
+    endless.resize(100, 0);
+    let packet = Packet::new(&endless);
+    assert_eq!((libpcap.run(&packet), looping.run(&packet)), (0, 0));
 }

@@ -75,6 +75,9 @@ pub struct Options {
     pub file_order: Option<ByteOrder>,
     /// What is walked past to find headers. libpcap's optimised code does not walk.
     pub walk: Walk,
+    /// Whether the code may jump backwards, for who runs it in userspace; Linux takes no such filter. Without it
+    /// [`Code::Best`] follows protocol chains for eight headers.
+    pub loops: bool,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             linux_extensions: false,
             file_order: None,
             walk: Walk::default(),
+            loops: false,
         }
     }
 }

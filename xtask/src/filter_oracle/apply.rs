@@ -86,6 +86,7 @@ fn run(row: &Value, names: &Database, capture: &Capture, code: Code) -> Result<(
         linux_extensions: false,
         file_order: Some(capture.order),
         walk: Walk::default(),
+        loops: true,
     };
     let insns = compile(text(row, "expr"), &options, names).map_err(|e| e.to_string())?;
     let filter = LoopingFilter::new(&insns).map_err(|e| e.to_string())?;

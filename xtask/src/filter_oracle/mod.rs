@@ -120,6 +120,7 @@ fn options(row: &Value) -> Result<Options, String> {
             _ => None,
         },
         walk: Walk::default(),
+        loops: false,
     })
 }
 

@@ -263,6 +263,8 @@ fn options(args: &Args, dlt: Dlt, file_order: Option<ByteOrder>, live: bool) -> 
         linux_extensions: live,
         file_order,
         walk: args.walk.walk(),
+        // Captures are filtered in userspace.
+        loops: file_order.is_some(),
     }
 }
 

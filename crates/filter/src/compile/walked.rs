@@ -197,7 +197,7 @@ impl Compiler<'_> {
         let is_ip = self.linktype(if v6 { ETHERTYPE_IPV6 } else { ETHERTYPE_IP })?;
         let base = self.base()?;
         let word = self.alloc_reg()?;
-        let code = walk::chain(base, v6, value, word);
+        let code = walk::chain(base, v6, value, word, self.options.loops);
         let stmts = self.straight(&code);
         let b = self.jmp_k(JEQ, value, stmts);
         self.free_reg(word);

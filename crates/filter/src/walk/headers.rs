@@ -136,7 +136,7 @@ fn header_len(code: &mut Labelled, base: Base) {
 fn ipv6(code: &mut Labelled, base: Base, to: Transport, steps: usize) {
     fixed_header(code, base, to.offset);
     let done = code.label();
-    extensions(code, base.constant, to.protocol, steps, done, None);
+    extensions(code, (base.constant, to.protocol), Steps::Written(steps), done, None);
     code.here(done);
     code.stmts(&[(STORE, to.protocol), (STORE_X, to.offset)]);
 }
@@ -154,22 +154,43 @@ fn fixed_header(code: &mut Labelled, base: Base, word: u32) {
     code.stmt(LDX_MEM, word);
 }
 
+/// How often something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Steps {
+    Written(usize),
+    /// Until it ends by itself.
+    Loop,
+}
+
+impl Steps {
+    fn repeat(self, code: &mut Labelled, step: impl Fn(&mut Labelled)) {
+        match self {
+            Self::Written(times) => (0..times).for_each(|_| step(code)),
+            Self::Loop => {
+                let again = code.label();
+                code.here(again);
+                step(code);
+                code.back(again);
+            }
+        }
+    }
+}
+
 /// Past extension headers: A says what the header at X is, before and after. Goes to `done` at the first that is none,
 /// with [`LATER`] in A behind the header of a later fragment, and to `found` at a number that is looked for.
 fn extensions(
     code: &mut Labelled,
-    at: u32,
-    word: u32,
-    steps: usize,
+    (at, word): (u32, u32),
+    steps: Steps,
     done: Label,
     found: Option<(u32, Label)>,
 ) {
-    if steps == 0 {
+    if steps == Steps::Written(0) {
         return;
     }
     let later = code.label();
     let load = |size: u16, offset: u32| (LD | IND | size, at.wrapping_add(offset));
-    for _ in 0..steps {
+    steps.repeat(code, |code| {
         let (plain, fragment, ah, next) = (code.label(), code.label(), code.label(), code.label());
         if let Some((number, found)) = found {
             code.if_so(EQ, number, found);
@@ -190,7 +211,7 @@ fn extensions(
         code.stmt(LD_IMM, 8);
         code.here(next);
         code.stmts(&[(ALU | ADD | X, 0), (STORE, word), load(B, 0), (LDX_MEM, word)]);
-    }
+    });
     if let Some((number, found)) = found {
         code.if_so(EQ, number, found);
     }
@@ -200,11 +221,12 @@ fn extensions(
 }
 
 /// See [`super::chain`].
-pub(super) fn chain(code: &mut Labelled, base: Base, v6: bool, number: u32, word: u32) {
+pub(super) fn chain(code: &mut Labelled, base: Base, v6: bool, number: u32, word: u32, looping: bool) {
+    let steps = if looping { Steps::Loop } else { Steps::Written(super::MOST_EXTENSIONS) };
     let (found, done, end) = (code.label(), code.label(), code.label());
     if v6 {
         fixed_header(code, base, word);
-        extensions(code, base.constant, word, super::MOST_EXTENSIONS, done, Some((number, found)));
+        extensions(code, (base.constant, word), steps, done, Some((number, found)));
     } else {
         base.enter(code);
         header_len(code, base);
@@ -212,7 +234,7 @@ pub(super) fn chain(code: &mut Labelled, base: Base, v6: bool, number: u32, word
         base.enter(code);
         base.load(code, B, 9);
         code.stmt(LDX_MEM, word);
-        authentication(code, base.constant, word, done, (number, found));
+        authentication(code, (base.constant, word), steps, done, (number, found));
     }
     code.here(done);
     // In a later fragment it may be said to come next; nothing that follows is at hand.
@@ -227,8 +249,14 @@ pub(super) fn chain(code: &mut Labelled, base: Base, v6: bool, number: u32, word
 }
 
 /// Past authentication headers of IPv4.
-fn authentication(code: &mut Labelled, at: u32, word: u32, done: Label, (number, found): (u32, Label)) {
-    for _ in 0..super::MOST_EXTENSIONS {
+fn authentication(
+    code: &mut Labelled,
+    (at, word): (u32, u32),
+    steps: Steps,
+    done: Label,
+    (number, found): (u32, Label),
+) {
+    steps.repeat(code, |code| {
         code.if_so(EQ, number, found);
         code.if_not(EQ, AH, done);
         code.stmts(&[
@@ -240,6 +268,6 @@ fn authentication(code: &mut Labelled, at: u32, word: u32, done: Label, (number,
             (LD | IND | B, at),
             (LDX_MEM, word),
         ]);
-    }
+    });
     code.if_so(EQ, number, found);
 }

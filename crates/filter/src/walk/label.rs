@@ -14,10 +14,12 @@ enum Item {
     /// A jump's code and number; where it goes if it holds and if not, None for what follows.
     Test(u16, u32, [Option<Label>; 2]),
     Go(Label),
+    /// A jump to a place before it.
+    Back(Label),
     Here(Label),
 }
 
-/// Code under construction. Jumps lead ahead only.
+/// Code under construction. Jumps lead ahead, but for those that say that they go back.
 #[derive(Debug, Default)]
 pub(super) struct Labelled {
     items: Vec<Item>,
@@ -44,6 +46,11 @@ impl Labelled {
 
     pub(super) fn go(&mut self, to: Label) {
         self.items.push(Item::Go(to));
+    }
+
+    /// A loop: goes on at a place that is there already.
+    pub(super) fn back(&mut self, to: Label) {
+        self.items.push(Item::Back(to));
     }
 
     /// Goes there if A meets the test with a constant; on, if not.
@@ -103,6 +110,10 @@ impl Labelled {
                 Item::Here(_) => {}
                 Item::Stmt(code, k) => out.push(Insn::stmt(code, k)),
                 Item::Go(to) => out.push(Insn::stmt(JMP | JA, behind(to, starts[at]) as u32)),
+                Item::Back(to) => {
+                    let distance = (target(to) as u32).wrapping_sub(starts[at] as u32 + 1);
+                    out.push(Insn::stmt(JMP | JA, distance));
+                }
                 Item::Test(code, k, [yes, no]) if far[at] => {
                     out.push(Insn::jump(code, k, u8::from(yes.is_none()), u8::from(no.is_none())));
                     let to = yes.or(no).map_or(0, |to| behind(to, starts[at] + 1));

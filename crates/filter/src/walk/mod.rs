@@ -186,10 +186,11 @@ pub(crate) fn from_version(base: (u32, Option<u32>), transport: Transport, steps
 }
 
 /// Looks for a header of IPv6 (or, without `v6`, of IPv4 with authentication headers) by its number: leaves that in A if
-/// it is there, and [`headers::NOT_IP`] if not. X and a memory word are used.
-pub(crate) fn chain(base: (u32, Option<u32>), v6: bool, number: u32, word: u32) -> Vec<Insn> {
+/// it is there, and [`headers::NOT_IP`] if not. X and a memory word are used. A loop follows as many headers as there are.
+pub(crate) fn chain(base: (u32, Option<u32>), v6: bool, number: u32, word: u32, looping: bool) -> Vec<Insn> {
     let mut code = Labelled::default();
-    headers::chain(&mut code, headers::Base { constant: base.0, word: base.1 }, v6, number, word);
+    let base = headers::Base { constant: base.0, word: base.1 };
+    headers::chain(&mut code, base, v6, number, word, looping);
     code.finish()
 }
 
