@@ -139,6 +139,11 @@ impl Host for Env {
         }
     }
 
+    #[inline]
+    fn quick(&mut self, index: u32, args: [u64; 5], memory: &Memory) -> Option<u64> {
+        (helper::ROWS.get(index as usize)?.quick?)(self, memory, args)
+    }
+
     fn helper_index(&self, id: u64) -> Option<u32> {
         let kind = match self.packet {
             Packet::None => helper::Context::Any,

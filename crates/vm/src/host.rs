@@ -49,6 +49,12 @@ pub trait Imports {
         None
     }
 
+    /// Whether compiled code is to try [`Host::quick`] before [`Host::call`] for this index.
+    fn is_quick(&self, index: u32) -> bool {
+        let _ = index;
+        false
+    }
+
     /// Where the elements of a map are, if the helper of this number looks them up in it: the map is an array with this
     /// handle, the key 32 bits that are an element's number, and what is beyond is null. Compiled code then does it on
     /// the spot. It must be what [`Host::call`] does.
@@ -83,6 +89,14 @@ pub trait Host {
     /// # Errors
     /// [`Stop`], made from a [`Fault`] or a [`Trap`] by `?`, or a tail call.
     fn call(&mut self, index: u32, args: [u64; 5], frame: &mut Frame<'_>) -> Result<u64, Stop>;
+
+    /// The same without the way through the machine, for what reads memory at most, and neither fails nor calls back. `None`:
+    /// it has done nothing, and [`Host::call`] is asked. Otherwise it has done what that does. Compiled code asks for
+    /// indices that [`Imports::is_quick`] names; the interpreter never does.
+    fn quick(&mut self, index: u32, args: [u64; 5], memory: &Memory) -> Option<u64> {
+        let _ = (index, args, memory);
+        None
+    }
 
     /// The index of the helper whose number is in the register of a `callx`.
     fn helper_index(&self, id: u64) -> Option<u32> {

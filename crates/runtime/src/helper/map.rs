@@ -1,6 +1,6 @@
 //! Map access: lookup, update, delete; push, pop, peek; spin locks.
 
-use skep_vm::{Frame, Stop, Trap};
+use skep_vm::{Frame, Memory, Stop, Trap, map_index};
 
 use crate::env::{Env, LiveMap};
 use crate::errno::{Errno, answer};
@@ -13,6 +13,14 @@ pub(super) fn lookup(env: &mut Env, frame: &mut Frame<'_>, args: [u64; 5]) -> Re
     let map = env.map(args[0])?;
     let key = frame.memory.read(args[1], map.spec.key_size as usize)?;
     Ok(map.lookup(frame.memory, key, cpu))
+}
+
+/// The same for a map that there is, and a key that may be read.
+pub(super) fn quick_lookup(env: &mut Env, memory: &Memory, args: [u64; 5]) -> Option<u64> {
+    let cpu = env.cpu;
+    let map = env.maps.get_mut(map_index(args[0])? as usize)?;
+    let key = memory.read(args[1], map.spec.key_size as usize).ok()?;
+    Some(map.lookup(memory, key, cpu))
 }
 
 /// `void *bpf_map_lookup_percpu_elem(map, key, cpu)`

@@ -24,12 +24,15 @@ mod trace;
 mod xdp;
 
 use skep_abi::HelperId;
-use skep_vm::{BoundMap, Elements, Frame, Imports, RegionId, Stop, map_index};
+use skep_vm::{BoundMap, Elements, Frame, Imports, Memory, RegionId, Stop, map_index};
 
 use crate::env::Env;
 
 /// A helper's code: r1 to r5 in, r0 out.
 pub(crate) type Run = fn(&mut Env, &mut Frame<'_>, [u64; 5]) -> Result<u64, Stop>;
+
+/// The same for helpers that read memory at most, when nothing is wrong: `None` leaves it to [`Run`].
+pub(crate) type Quick = fn(&mut Env, &Memory, [u64; 5]) -> Option<u64>;
 
 /// The context that a helper works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,19 +48,29 @@ pub(crate) struct Row {
     pub(crate) id: HelperId,
     pub(crate) context: Context,
     pub(crate) run: Run,
+    pub(crate) quick: Option<Quick>,
+}
+
+macro_rules! quick {
+    () => {
+        None
+    };
+    ($quick:path) => {
+        Some($quick)
+    };
 }
 
 macro_rules! rows {
-    ($($name:ident $context:ident $run:path;)*) => {
+    ($($name:ident $context:ident $run:path $(, $quick:path)?;)*) => {
         /// Every helper of this world. The machine calls them by their place here.
         pub(crate) static ROWS: &[Row] = &[
-            $(Row { id: HelperId::$name, context: Context::$context, run: $run },)*
+            $(Row { id: HelperId::$name, context: Context::$context, run: $run, quick: quick!($($quick)?) },)*
         ];
     };
 }
 
 rows! {
-    MAP_LOOKUP_ELEM Any map::lookup;
+    MAP_LOOKUP_ELEM Any map::lookup, map::quick_lookup;
     MAP_UPDATE_ELEM Any map::update;
     MAP_DELETE_ELEM Any map::delete;
     MAP_LOOKUP_PERCPU_ELEM Any map::lookup_percpu;
@@ -70,13 +83,13 @@ rows! {
     SPIN_UNLOCK Any map::spin_lock;
     TAIL_CALL Any tail_call::tail_call;
 
-    KTIME_GET_NS Any time::ktime_get_ns;
-    KTIME_GET_BOOT_NS Any time::ktime_get_ns;
+    KTIME_GET_NS Any time::ktime_get_ns, time::quick_ktime;
+    KTIME_GET_BOOT_NS Any time::ktime_get_ns, time::quick_ktime;
     KTIME_GET_COARSE_NS Any time::ktime_get_ns;
     KTIME_GET_TAI_NS Any time::ktime_get_ns;
     JIFFIES64 Any time::jiffies64;
-    GET_PRANDOM_U32 Any time::get_prandom_u32;
-    GET_SMP_PROCESSOR_ID Any time::get_smp_processor_id;
+    GET_PRANDOM_U32 Any time::get_prandom_u32, time::quick_prandom;
+    GET_SMP_PROCESSOR_ID Any time::get_smp_processor_id, time::quick_cpu;
     GET_NUMA_NODE_ID Any time::get_numa_node_id;
 
     GET_CURRENT_PID_TGID Any task::get_current_pid_tgid;
@@ -210,6 +223,10 @@ impl Imports for Resolver<'_> {
                 (None, _) => format!("there is no helper number {}", id.0 as i32),
             })
         })
+    }
+
+    fn is_quick(&self, index: u32) -> bool {
+        ROWS.get(index as usize).is_some_and(|row| row.quick.is_some())
     }
 
     fn array(&self, helper: i32, handle: u64) -> Option<(RegionId, Elements)> {

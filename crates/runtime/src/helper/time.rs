@@ -1,6 +1,6 @@
 //! Time, chance, and where the program runs.
 
-use skep_vm::{Frame, Stop};
+use skep_vm::{Frame, Memory, Stop};
 
 use crate::env::Env;
 
@@ -30,4 +30,19 @@ pub(super) fn get_smp_processor_id(env: &mut Env, _: &mut Frame<'_>, _: [u64; 5]
 /// `long bpf_get_numa_node_id(void)`: there is one.
 pub(super) fn get_numa_node_id(_: &mut Env, _: &mut Frame<'_>, _: [u64; 5]) -> Result<u64, Stop> {
     Ok(0)
+}
+
+/// [`ktime_get_ns`] without a frame.
+pub(super) fn quick_ktime(env: &mut Env, _: &Memory, _: [u64; 5]) -> Option<u64> {
+    Some(env.now())
+}
+
+/// [`get_prandom_u32`] without a frame.
+pub(super) fn quick_prandom(env: &mut Env, _: &Memory, _: [u64; 5]) -> Option<u64> {
+    Some(env.rng.next_u32().into())
+}
+
+/// [`get_smp_processor_id`] without a frame.
+pub(super) fn quick_cpu(env: &mut Env, _: &Memory, _: [u64; 5]) -> Option<u64> {
+    Some(env.cpu.into())
 }

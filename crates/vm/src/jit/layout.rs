@@ -35,6 +35,7 @@ pub(crate) const CALL_OPEN: i32 = call(1);
 pub(crate) const CALL_HELPER: i32 = call(2);
 pub(crate) const CALL_PACKET: i32 = call(3);
 pub(crate) const CALL_DEOPT: i32 = call(4);
+pub(crate) const CALL_QUICK: i32 = call(5);
 
 /// A field of the head, from the cage's base.
 const fn head(offset: usize) -> i32 {

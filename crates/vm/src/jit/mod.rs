@@ -62,7 +62,7 @@ pub use foreign::{Arch, words};
 pub(crate) use shape::Source;
 
 /// How many functions of Rust compiled code calls.
-pub(crate) const CALL_COUNT: usize = 5;
+pub(crate) const CALL_COUNT: usize = 6;
 
 /// Why there is no native code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

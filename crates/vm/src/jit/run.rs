@@ -10,6 +10,7 @@ use super::shape::Word;
 use super::{host, layout};
 use crate::batch::Lot;
 use crate::code::Signal;
+use crate::head::{HEAD, Head};
 use crate::image::Image;
 use crate::machine::{Machine, Saved};
 use crate::memory::{FRAME_BYTES, MAX_FRAMES, Memory, RegionId};
@@ -18,8 +19,14 @@ use crate::ops::flow;
 type Enter = unsafe extern "C" fn(*mut Machine, *const u8, *mut u8) -> u64;
 
 /// What compiled code finds in the machine, in the order of [`layout`].
-pub(crate) const CALLS: [*const (); super::CALL_COUNT] =
-    [miss as *const (), open as *const (), helper as *const (), packet as *const (), deopt as *const ()];
+pub(crate) const CALLS: [*const (); super::CALL_COUNT] = [
+    miss as *const (),
+    open as *const (),
+    helper as *const (),
+    packet as *const (),
+    deopt as *const (),
+    quick as *const (),
+];
 
 /// What Rust code answers, in two registers.
 #[repr(C)]
@@ -199,8 +206,53 @@ pub(super) unsafe extern "C" fn open(m: *mut Machine, mem: *mut Memory, cell: u6
 /// # Safety
 /// As [`miss`].
 pub(super) unsafe extern "C" fn helper(m: *mut Machine, mem: *mut Memory, word: u64) -> Answer {
-    // SAFETY: the caller's promise, handed on.
-    unsafe { call_out(m, mem, word as u32, |m, mem| flow::call_host(m, mem, (word >> 32) as u32)) }
+    // SAFETY: the caller's promise, handed on. No reference to the machine is kept.
+    unsafe {
+        // Of the quick form.
+        if (*m).panic.is_some() {
+            return (*m).leave_at(word as u32);
+        }
+        call_out(m, mem, word as u32, |m, mem| flow::call_host(m, mem, (word >> 32) as u32))
+    }
+}
+
+/// What a helper gave that was called without the way through the machine, and whether it was not done after all.
+#[repr(C)]
+pub(super) struct Quick {
+    value: u64,
+    declined: u64,
+}
+
+/// Calls a helper with nothing but its arguments and the memory to read: `base` is the cage's, `word` as [`helper`] gets it. A
+/// panic is left to that, which is called when this has declined.
+///
+/// # Safety
+/// Called by compiled code alone, with the base of the cage that it was entered with, and its arguments where the platform has
+/// those of a function of C.
+pub(super) unsafe extern "C" fn quick(
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+    base: *mut u8,
+    word: u64,
+) -> Quick {
+    let head = base.wrapping_sub(HEAD).cast::<Head>();
+    // SAFETY: the cage has its head there, which `prepare` has told of the machine and the memory that compiled code was
+    // entered with. It does not use them while it calls.
+    let (m, memory) = unsafe { (&mut *(*head).machine, &*(*head).memory) };
+    let Some(host) = m.host else { return Quick { value: 0, declined: 1 } };
+    // SAFETY: `host` is set and borrowed while the machine is driven, and only the call that is running uses it.
+    let call = || unsafe { (*host).quick((word >> 32) as u32, [r1, r2, r3, r4, r5], memory) };
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Some(value)) => Quick { value, declined: 0 },
+        Ok(None) => Quick { value: 0, declined: 1 },
+        Err(panic) => {
+            m.panic = Some(panic);
+            Quick { value: 0, declined: 1 }
+        }
+    }
 }
 
 /// Does LD_ABS or LD_IND.

@@ -449,3 +449,67 @@ fn an_onlooker_sees_every_instruction_before_it_runs() {
     ];
     assert_eq!(host.0, seen);
 }
+
+/// Its quick form declines, panics, or does the work, as r1 says; the other traps.
+#[derive(Default)]
+struct Hasty {
+    asked: usize,
+    called: usize,
+}
+
+impl Imports for Hasty {
+    fn helper(&self, _: i32) -> Option<u32> {
+        Some(0)
+    }
+
+    fn is_quick(&self, _: u32) -> bool {
+        true
+    }
+}
+
+impl Host for Hasty {
+    fn call(&mut self, _: u32, args: [u64; 5], _: &mut Frame<'_>) -> Result<u64, Stop> {
+        self.called += 1;
+        match args[0] {
+            0 => Err(Trap::host("declined").into()),
+            1 => panic!("on purpose"),
+            _ => Ok(args[1] + 1),
+        }
+    }
+
+    fn quick(&mut self, _: u32, args: [u64; 5], _: &Memory) -> Option<u64> {
+        self.asked += 1;
+        match args[0] {
+            0 => None,
+            1 => panic!("on purpose"),
+            _ => Some(args[1] + 1),
+        }
+    }
+}
+
+#[test]
+fn quick_forms_are_the_helpers() {
+    let text = "r6 = 6\nr7 = 7\nr0 = 9\nr2 = 20\nr3 = 30\nr4 = 40\nr5 = 50\ncall 1\nr0 += r2\nexit";
+    let insns = assemble(text, Dialect::Kernel).unwrap().insns;
+    let mut memory = Memory::new(Endian::Little);
+    let image = Image::new(&insns, &Hasty::default(), &options()).unwrap();
+    let mut run = |r1: u64| {
+        let (mut host, mut machine) = (Hasty::default(), Machine::new());
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            machine.run(&image, &mut memory, &mut host, [r1, 0, 0, 0, 0])
+        }));
+        (result, machine.registers(), host)
+    };
+    let (result, _, host) = run(2);
+    assert_eq!(result.unwrap().unwrap(), 41);
+    let jit = image.engine() == skep_vm::Engine::Jit;
+    assert_eq!((host.asked, host.called), if jit { (1, 0) } else { (0, 1) });
+    // All registers are as before the call.
+    let (result, registers, host) = run(0);
+    assert_eq!(result.unwrap().unwrap_err().slot(), Some(7));
+    assert_eq!(registers[..8], [9, 0, 20, 30, 40, 50, 6, 7]);
+    assert_eq!(host.called, 1);
+    let (result, _, host) = run(1);
+    assert!(result.is_err(), "it panics");
+    assert_eq!(host.called, usize::from(!jit));
+}

@@ -432,7 +432,11 @@ impl Compiler<'_> {
             Some(index) => {
                 // The verifier lets nobody read r1 to r5 after a call.
                 let proved = self.source.binding.is_some();
-                let thunk = if proved { self.thunks.proved_helper } else { self.thunks.helper };
+                let thunk = match proved {
+                    _ if self.source.imports.is_quick(index) => self.thunks.quick,
+                    true => self.thunks.proved_helper,
+                    false => self.thunks.helper,
+                };
                 self.call_out(u64::from(self.cell) | u64::from(index) << 32, thunk);
             }
             // Through a register, or what the embedder does not have: the interpreter looks, or traps.

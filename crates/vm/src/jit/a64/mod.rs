@@ -32,7 +32,7 @@ pub(crate) fn frames(_: &super::shape::Shape) -> Vec<super::gdb::Row> {
 
 /// Programs share no code.
 #[cfg(all(target_arch = "aarch64", target_os = "linux", not(skep_portable)))]
-pub(crate) fn shared_frames() -> Option<(&'static [u8], [super::gdb::Part; 3])> {
+pub(crate) fn shared_frames() -> Option<(&'static [u8], [super::gdb::Part; 4])> {
     None
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Thunks {
     pub(crate) proved_helper: usize,
     /// Called with the cell of a packet load in x16.
     pub(crate) packet: usize,
+    /// As the helper's, if there is a quick form of it.
+    pub(crate) quick: usize,
 }
 
 /// Host registers that a callee keeps, in pairs.
@@ -54,7 +56,8 @@ pub(crate) fn emit(a: &mut Asm, stack: u32) -> Thunks {
     let helper = call_out(a, deopt, layout::CALL_HELPER, 6);
     let proved_helper = call_out(a, deopt, layout::CALL_HELPER, 1);
     let packet = call_out(a, deopt, layout::CALL_PACKET, 6);
-    Thunks { enter, batch, bail, miss, open, helper, proved_helper, packet }
+    let quick = quick(a, helper);
+    Thunks { enter, batch, bail, miss, open, helper, proved_helper, packet, quick }
 }
 
 /// Keeps what the caller wants kept, with the machine in x0 and the cage's base in x2.
@@ -202,6 +205,28 @@ fn bail(a: &mut Asm, deopt: usize) -> usize {
     a.constant(X0, layout::LEAVE);
     let at = a.b();
     a.patch(at, deopt);
+    start
+}
+
+/// A call of the quick form of the helper whose word is in x16: the arguments are where they should be, the base and the word
+/// follow them. Only what the callee may change is kept. If it declines, all is as before, and the helper is called.
+fn quick(a: &mut Asm, helper: usize) -> usize {
+    const CHANGED: [(Gpr, Gpr); 4] = [(X0, X1), (X2, X3), (X4, X5), (X16, X30)];
+    let start = a.here();
+    CHANGED.iter().for_each(|pair| a.pair(STP_PRE, *pair, SP, -16));
+    a.mov(X5, CAGE);
+    a.mov(X6, X16);
+    a.at(LDR_X, X17, MACHINE, layout::CALL_QUICK as u32);
+    a.reg(BLR, X17);
+    a.mov(X9, X0);
+    a.mov(X10, X1);
+    CHANGED.iter().rev().for_each(|pair| a.pair(LDP_POST, *pair, SP, 16));
+    let done = a.skip_zero(W::X, X10, true);
+    let at = a.b();
+    a.patch(at, helper);
+    a.land(done);
+    a.mov(X5, X9);
+    a.reg(RET, X30);
     start
 }
 

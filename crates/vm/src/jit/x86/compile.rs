@@ -422,7 +422,11 @@ impl Compiler<'_> {
                 None => {
                     // The verifier lets nobody read r1 to r5 after a call.
                     let proved = self.source.binding.is_some();
-                    let out = if proved { Out::ProvedHelper } else { Out::Helper };
+                    let out = match proved {
+                        _ if self.source.imports.is_quick(index) => Out::Quick,
+                        true => Out::ProvedHelper,
+                        false => Out::Helper,
+                    };
                     self.call_out(u64::from(self.cell) | u64::from(index) << 32, out);
                 }
             },

@@ -32,6 +32,8 @@ pub(crate) enum Out {
     ProvedHelper,
     /// Called with the cell of a packet load in r10.
     Packet,
+    /// As the helper's, if there is a quick form of it.
+    Quick,
 }
 
 impl Out {
@@ -65,7 +67,7 @@ pub(crate) fn equip(head: &mut Head) {
 
 /// The shared code in parts: a name, and where the caller's frame is.
 #[cfg(target_os = "linux")]
-pub(crate) fn shared_frames() -> Option<(&'static [u8], [Part; 3])> {
+pub(crate) fn shared_frames() -> Option<(&'static [u8], [Part; 4])> {
     /// Where a way in has put [`KEPT`], by DWARF's numbers.
     const PUSHED: [(u8, u8); 6] = [(3, 16), (6, 24), (12, 32), (13, 40), (14, 48), (15, 56)];
     let shared = shared()?;
@@ -74,6 +76,8 @@ pub(crate) fn shared_frames() -> Option<(&'static [u8], [Part; 3])> {
         ("skep_leave", row(0, 8, &[])),
         ("skep_enter", row(shared.enter, 64, &PUSHED)),
         ("skep_call", row(shared.outs[Out::Miss as usize], 8, &[])),
+        // The return, and the eight that are kept.
+        ("skep_quick", row(shared.outs[Out::Quick as usize], 72, &[])),
     ];
     Some((shared.pages.bytes(), parts))
 }
@@ -118,7 +122,8 @@ fn emit(a: &mut Asm) -> ((usize, usize), [usize; WAYS_OUT]) {
     let proved_helper = call_out(a, deopt, run::helper as *const () as u64, 1);
     a.room();
     let packet = call_out(a, deopt, run::packet as *const () as u64, 6);
-    ((enter, batch), [bail, miss, open, helper, proved_helper, packet])
+    let quick = quick(a, helper);
+    ((enter, batch), [bail, miss, open, helper, proved_helper, packet, quick])
 }
 
 /// Enters the code in rsi with registers from the machine in rdi, the cage's base in rdx; and what happens when
@@ -250,6 +255,29 @@ fn bail(a: &mut Asm, deopt: usize) -> usize {
     a.constant(RAX, layout::LEAVE);
     let at = a.jmp();
     a.patch(at, deopt);
+    start
+}
+
+/// A call of the quick form of the helper whose word is in r10: the arguments are where they should be, the base and the word
+/// follow them. Only what the callee may change is kept. If it declines, all is as before, and the helper is called.
+fn quick(a: &mut Asm, helper: usize) -> usize {
+    /// The word last, as the seventh argument is on the stack. An even number, for its alignment.
+    const CHANGED: [Gpr; 8] = [RAX, BUDGET, RDI, RSI, RDX, RCX, R8, R10];
+    let start = a.here();
+    CHANGED.iter().for_each(|reg| a.push(*reg));
+    a.mov(R9, CAGE);
+    a.constant(R11, run::quick as *const () as u64);
+    a.m(CALL_M, W::D, R11);
+    a.rm(TEST_MR, W::Q, RDX, RDX);
+    // These keep the flags.
+    CHANGED[1..].iter().rev().for_each(|reg| a.pop(*reg));
+    let declined = a.skip_if(CC_NE);
+    a.mi(ADD_MI, W::Q, RSP, 8);
+    a.ret();
+    a.land(declined);
+    a.pop(RAX);
+    let at = a.jmp();
+    a.patch(at, helper);
     start
 }
 
