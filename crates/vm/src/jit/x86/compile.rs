@@ -357,26 +357,40 @@ impl Compiler<'_> {
         self.asm.mov(dst, R10);
     }
 
-    /// Goes to a cell. Backward it pays what the interpreter's jump from `from` pays.
+    /// Goes to a cell. Backward it pays what the interpreter's jump from `from` pays, and the jump is taken as long as something
+    /// is left: a round costs no more than that one.
     fn jump(&mut self, from: u32, target: u32) {
-        if self.counts && target <= from {
-            let cost = (from - target + 1) as i32;
-            self.asm.mi(SUB_MI, W::Q, BUDGET, cost);
-            self.leave_if(CC_S, target);
+        if !(self.counts && target <= from) {
+            return match self.back(from, target) {
+                Some(entry) if self.asm.is_near(entry) => self.asm.jmp_near(entry),
+                _ => {
+                    let at = self.asm.jmp();
+                    self.lead(at, target);
+                }
+            };
         }
-        match self.entries[target as usize] {
-            entry if target <= from && self.asm.is_near(entry) => self.asm.jmp_near(entry),
+        let cost = (from - target + 1) as i32;
+        self.asm.mi(SUB_MI, W::Q, BUDGET, cost);
+        match self.back(from, target) {
+            Some(entry) if self.asm.is_near(entry) => self.asm.jcc_near(CC_NS, entry),
             _ => {
-                let at = self.asm.jmp();
+                let at = self.asm.jcc(CC_NS);
                 self.lead(at, target);
             }
         }
+        self.asm.jmp_to(self.next_stub());
+        self.front.push(self.shared.stubs.bail(target));
+    }
+
+    /// Where the code of a cell is that lies behind.
+    fn back(&self, from: u32, target: u32) -> Option<u32> {
+        (target <= from).then(|| self.entries[target as usize])
     }
 
     fn branch(&mut self, cc: Cc, from: u32, target: u32) {
         if target > from || !self.counts {
-            return match self.entries[target as usize] {
-                entry if target <= from && self.asm.is_near(entry) => self.asm.jcc_near(cc, entry),
+            return match self.back(from, target) {
+                Some(entry) if self.asm.is_near(entry) => self.asm.jcc_near(cc, entry),
                 _ => {
                     let at = self.asm.jcc(cc);
                     self.lead(at, target);

@@ -163,6 +163,7 @@ pub(crate) const CC_NE: Cc = Cc(5);
 pub(crate) const CC_BE: Cc = Cc(6);
 pub(crate) const CC_A: Cc = Cc(7);
 pub(crate) const CC_S: Cc = Cc(8);
+pub(crate) const CC_NS: Cc = Cc(9);
 pub(crate) const CC_L: Cc = Cc(12);
 pub(crate) const CC_GE: Cc = Cc(13);
 pub(crate) const CC_LE: Cc = Cc(14);
@@ -553,6 +554,13 @@ impl Asm {
         self.byte(0xe9);
         self.word(0);
         self.here() - 4
+    }
+
+    /// `jmp` to an offset.
+    #[inline]
+    pub(crate) fn jmp_to(&mut self, target: i64) {
+        let distance = target - (self.at as i64 + 5);
+        self.put(0xe9 | (distance as u32 as u64) << 8, 5);
     }
 
     /// Whether a short jump from here leads back to an offset.
