@@ -23,6 +23,7 @@
 //! What it promises for every input: no fault of the host, no access outside of regions, an end within the budget, the
 //! same result each time. It decides nothing about what a program may do; that is the verifier's business.
 
+mod address;
 mod batch;
 mod build;
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable)))]

@@ -20,6 +20,7 @@
 
 use super::hash::PerfectHash;
 use super::region::{self, Choice};
+use crate::jit::asm::Asm;
 use crate::jit::encode::*;
 use skep_isa::classic::{AluOp, Ancillary, Cond, Op, Size, Source};
 

@@ -50,7 +50,7 @@ use a64 as host;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
 use x86 as host;
 #[cfg(all(target_arch = "x86_64", unix, not(skep_portable)))]
-pub(crate) use x86::encode;
+pub(crate) use x86::{asm, encode};
 
 #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix, not(skep_portable))))]
 mod none;

@@ -7,8 +7,10 @@
 
 use skep_isa::{AtomicOp, Operand, Reg, Size};
 
-use super::compile::{Compiler, Value, host, log2};
+use super::asm::Asm;
+use super::compile::{Compiler, host, log2};
 use super::encode::*;
+use super::numbers::Value;
 use crate::ops::select::in_frame;
 
 /// Loads of each size, zeros or signs coming in.

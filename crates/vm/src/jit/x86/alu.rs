@@ -2,8 +2,10 @@
 
 use skep_isa::{AluOp, Cond, Operand, Reg, Size, SwapKind, Width};
 
-use super::compile::{Compiler, Value, host, w};
+use super::asm::Asm;
+use super::compile::{Compiler, host, w};
 use super::encode::*;
+use super::numbers::Value;
 
 impl Compiler<'_> {
     #[inline]

@@ -26,7 +26,9 @@ use std::cell::Cell;
 
 use skep_isa::{AluOp, CallTarget, Endian, ImmSource, Op, Operand, Reg, Size, Width};
 
+use super::asm::Asm;
 use super::encode::*;
+use super::numbers::Value;
 use super::reread;
 use super::stubs::Again;
 use super::thunks::{Out, Shared};
@@ -77,7 +79,7 @@ pub(crate) struct Compiler<'a> {
     saves: [bool; 4],
     uses_may_goto: bool,
     counts: bool,
-    masks: Option<Masks>,
+    pub(super) masks: Option<Masks>,
     /// What the last constant was that r1 was given.
     handle: Option<u64>,
     /// The slot and the cell of the instruction at hand.
@@ -319,28 +321,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// Loads a number of the program's. Flags do not stay, nor does the other scratch register.
-    #[inline]
-    pub(crate) fn number(&mut self, to: Gpr, value: u64) {
-        match &mut self.masks {
-            None => self.asm.constant(to, value),
-            Some(masks) => hidden(&mut self.asm, to, value, masks.next()),
-        }
-    }
-
-    /// An operand as instructions have it: a hidden constant is put into r11.
-    #[inline(always)]
-    pub(crate) fn value(&mut self, operand: Operand) -> Value {
-        match operand {
-            Operand::Reg(reg) => Value::Reg(host(reg)),
-            Operand::Imm(imm) if self.masks.is_some() && imm != 0 => {
-                self.number(R11, i64::from(imm) as u64);
-                Value::Reg(R11)
-            }
-            Operand::Imm(imm) => Value::Imm(imm),
-        }
-    }
-
     /// `addr_space_cast`: the low 32 bits, in the arena's region unless they are zero.
     fn cast(&mut self, dst: Reg, src: Reg) {
         let Some(arena) = self.source.plan.arena else {
@@ -575,27 +555,6 @@ pub(crate) fn frames(shape: &Shape) -> Vec<Row> {
         [row(back - CALL, shape.frame.words), row(back, 1)]
     };
     [row(0, 1)].into_iter().chain(shape.sites.iter().flat_map(site)).collect()
-}
-
-/// Loads a number behind a mask.
-fn hidden(a: &mut Asm, to: Gpr, value: u64, mask: u64) {
-    if i64::from(value as i32) as u64 == value {
-        let mask = mask as i32;
-        a.constant(to, value ^ i64::from(mask) as u64);
-        a.ri(XOR_MI, W::Q, to, mask);
-    } else {
-        let scratch = if to == R11 { R10 } else { R11 };
-        a.long_constant(scratch, mask);
-        a.long_constant(to, value ^ mask);
-        a.rr(XOR_MR, W::Q, scratch, to);
-    }
-}
-
-/// An operand, as instructions of the machine have it.
-#[derive(Clone, Copy)]
-pub(crate) enum Value {
-    Reg(Gpr),
-    Imm(i32),
 }
 
 /// log2 of a size in bytes.

@@ -2,8 +2,10 @@
 
 mod access;
 mod alu;
+pub(crate) mod asm;
 mod compile;
 pub(crate) mod encode;
+mod numbers;
 mod reread;
 mod stubs;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! A [`Stub`] stands before the program, so that its place is known when the jump to it is written. All of them go to the
 //! shared code through the head ([`Out`]): a program does not speak of where it is.
 
+use super::asm::Asm;
 use super::encode::*;
 use super::thunks::Out;
 use crate::gate::WAYS;

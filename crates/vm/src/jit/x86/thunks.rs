@@ -7,6 +7,7 @@
 
 use std::sync::OnceLock;
 
+use super::asm::Asm;
 use super::compile::{BUDGET, HOST};
 use super::encode::*;
 use super::reread;
