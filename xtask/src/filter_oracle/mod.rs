@@ -1,5 +1,5 @@
 //! `cargo xtask filter-oracle`: the filter compiler held to the results of libpcap's own test suite, which stay outside
-//! of the project. They come from a checkout of libpcap ([`suite`]), or from a file of the same rows: one JSON object a
+//! of the project. They come from a checkout of libpcap (`suite`), or from a file of the same rows: one JSON object a
 //! line, with `func`, `expr`, `DLT`, `optimize`, `expected` and the like.
 //!
 //! Left out is what is bound to another operating system, and what tests other parts of that library than its compiler.

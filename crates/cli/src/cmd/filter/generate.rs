@@ -42,6 +42,9 @@ pub(super) struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum What {
     /// Questions to DNS for one of these names, over UDP
+    #[command(
+        after_help = "Examples:\n  skep filter gen dns '*.example.com' example.org -i --xt-bpf\n  skep filter gen dns -i --names blocked.txt --subdomains --ebpf xdp --drop > block.bpf"
+    )]
     Dns {
         /// Names, perhaps with wildcards
         #[arg(value_name = "NAME", required_unless_present = "names")]
@@ -79,6 +82,7 @@ enum What {
         to: To,
     },
     /// Questions to DNS that are malformed: not one question, answers in it, too short, odd flags
+    #[command(after_help = "Examples:\n  skep filter gen dns-malformed --strict -d")]
     DnsMalformed {
         /// RD and RA are odd, too
         #[arg(long)]
@@ -92,6 +96,7 @@ enum What {
         to: To,
     },
     /// Packets that end with one of these bytes, in hex
+    #[command(after_help = "Examples:\n  skep filter gen suffix 0000290fa000 --xt-bpf")]
     Suffix {
         /// Bytes: 010203
         #[arg(value_name = "HEX", required = true)]
@@ -101,6 +106,9 @@ enum What {
         to: To,
     },
     /// TCP handshakes that one of p0f's signatures describes: ver:ittl:olen:mss:wsize,scale:olayout:quirks:pclass
+    #[command(
+        after_help = "Examples:\n  skep filter gen p0f '4:64:0:*:mss*20,10:mss,sok,ts,nop,ws:df,id+:0' -d"
+    )]
     P0f {
         /// Signatures
         #[arg(value_name = "SIG", required = true)]
