@@ -71,6 +71,54 @@ fn spellings_of_other_tools_are_read() {
     assert_eq!(jumps[0], Insn::jump(0x2d, 0, 0, 1), "jle is jgt with its targets swapped");
 }
 
+/// netsniff-ng's bpfc has names and comments of its own, and like bpf_asm takes letters of either case.
+#[test]
+fn source_of_bpfc_is_read() {
+    let text = "\
+# a comment, as of a preprocessor
+#include <nothing>
+LD #pto
+JEQ #0x800, keep, more
+more: ld #vlant
+    ldh ifx
+    ldb #que
+    ld Q
+    ld #hat
+    ld #rxh
+    ld vlana
+    ld #vlan_acc
+    ldx #pktlen
+    LDXB 4*([14]&0xF)
+    ld M[3]
+    st m[017]
+    jneq %X, more2
+more2: LDI 0b101
+    ld [%x + 4]
+    ret %A
+keep: RET #-1
+";
+    let insns = parse(text).expect("it is bpfc's");
+    let facts = [
+        (0, Ancillary::Protocol),
+        (2, Ancillary::VlanTag),
+        (3, Ancillary::IfIndex),
+        (4, Ancillary::Queue),
+        (5, Ancillary::Queue),
+        (6, Ancillary::Hatype),
+        (7, Ancillary::RxHash),
+        (8, Ancillary::VlanTagPresent),
+        (9, Ancillary::VlanTagPresent),
+    ];
+    for (at, fact) in facts {
+        assert_eq!(insns[at].k, fact.offset(), "{at}");
+    }
+    assert_eq!((insns[1].jt, insns[1].jf), (16, 0));
+    assert_eq!((insns[13].k, insns[15].k, insns.len()), (15, 5, 19));
+    // A `#` inside of a line is a constant's, and labels keep their letters.
+    assert_eq!(parse("ret #7\n").unwrap(), [Insn::stmt(6, 7)]);
+    assert!(errors("jeq #1, Here\nhere: ret #0\n").contains("no label `Here`"));
+}
+
 #[test]
 fn loops_of_libpcap_are_read_and_refused_by_linux() {
     let listing = "(000) ld       #0x1\n(001) ja       0\n(002) ret      #0\n";

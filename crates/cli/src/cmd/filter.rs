@@ -51,7 +51,8 @@ Examples:
   skep filter gen dns '*.example.com' --xt-bpf    of names, endings, p0f's signatures: see gen --help
   skep filter 'icmp or arp' -i eth0               what passes there, a line a packet, until Ctrl-C
 
-Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in UTC; deeper dissection is left to others.
+Lines are those of `tcpdump -n` for ARP, IP, IPv6, TCP, UDP, ICMP and DNS, in local time (TZ=UTC for another); deeper
+dissection is left to others.
 
 Exit codes: 0 packets matched (or code was printed, or two filters are the same), 1 none did (or they are not),
 2 usage or environment (or it can't be told).";

@@ -105,6 +105,19 @@ fn the_graph_is_drawn() {
     skep(&["filter", "ip", "--cfg", "/nosuch/place.svg"]).fails(2);
 }
 
+#[test]
+fn times_are_local() {
+    let line = |zone: &str| {
+        let args = ["filter", "", "-r", "examples/traffic.pcapng", "-c", "1"];
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_skep"));
+        let ran = command.args(args).current_dir(root()).env("TZ", zone).output().expect("skep runs");
+        String::from_utf8(ran.stdout).expect("text")
+    };
+    let (utc, east) = (line("UTC"), line("XXX-5:30"));
+    assert!(utc.starts_with("14:37:32.985607 "), "{utc}");
+    assert_eq!(east, utc.replacen("14:37", "20:07", 1));
+}
+
 /// The number of the first packet of the examples that a filter takes, or does not take.
 fn packet(expression: &str, takes: bool) -> String {
     let found = (1..60).map(|n: u32| n.to_string()).find(|n| {

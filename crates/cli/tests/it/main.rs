@@ -71,6 +71,7 @@ fn skep_with(args: &[&str], stdin: &[u8]) -> Ran {
         .args(args)
         .current_dir(root())
         .env_remove("NO_COLOR")
+        .env("TZ", "UTC")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

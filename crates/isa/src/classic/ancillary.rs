@@ -28,7 +28,7 @@ macro_rules! define {
                 match self { $(Self::$variant => $tcpdump,)* }
             }
 
-            /// The names that bpf_asm takes, the one to print first.
+            /// The names that bpf_asm and bpfc take, the one to print first.
             pub const fn asm_names(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => &[$($asm),+],)* }
             }
@@ -42,19 +42,19 @@ macro_rules! define {
 }
 
 define! {
-    Protocol = 0 "proto" ["proto"] "the EtherType, in host order";
+    Protocol = 0 "proto" ["proto", "pto"] "the EtherType, in host order";
     PktType = 4 "type" ["type"] "to whom the packet is: 0 this host, 1 broadcast, 2 multicast, 3 other host, 4 outgoing";
-    IfIndex = 8 "ifidx" ["ifidx"] "the index of the interface";
+    IfIndex = 8 "ifidx" ["ifidx", "ifx"] "the index of the interface";
     Nlattr = 12 "nla" ["nla"] "the offset of the netlink attribute of type X, from A on; 0 if there is none";
     NlattrNest = 16 "nlan" ["nlan"] "the offset of the attribute of type X nested in the attribute at A; 0 if there is none";
     Mark = 20 "mark" ["mark"] "the mark";
-    Queue = 24 "queue" ["queue"] "the number of the receive queue";
-    Hatype = 28 "hatype" ["hatype"] "the hardware type of the interface (ARPHRD_*)";
-    RxHash = 32 "rxhash" ["rxhash"] "the receive hash";
+    Queue = 24 "queue" ["queue", "que", "q"] "the number of the receive queue";
+    Hatype = 28 "hatype" ["hatype", "hat"] "the hardware type of the interface (ARPHRD_*)";
+    RxHash = 32 "rxhash" ["rxhash", "rxh"] "the receive hash";
     Cpu = 36 "cpu" ["cpu"] "the number of the CPU that runs the filter";
     XorX = 40 "xor_x" ["xor_x"] "A ^ X";
-    VlanTag = 44 "vlan_tci" ["vlan_tci"] "the VLAN tag that was taken off";
-    VlanTagPresent = 48 "vlanp" ["vlan_avail", "vlan_pr", "vlanp"] "1 if a VLAN tag was taken off, else 0";
+    VlanTag = 44 "vlan_tci" ["vlan_tci", "vlant"] "the VLAN tag that was taken off";
+    VlanTagPresent = 48 "vlanp" ["vlan_avail", "vlan_pr", "vlanp", "vlana", "vlan_acc"] "1 if a VLAN tag was taken off, else 0";
     PayOffset = 52 "poff" ["poff"] "where the payload begins, after the headers that the kernel knows";
     Random = 56 "random" ["rand", "random"] "a random number";
     VlanTpid = 60 "vlan_tpid" ["vlan_tpid"] "the EtherType of the VLAN tag that was taken off";
@@ -72,8 +72,9 @@ impl Ancillary {
         AD_OFF + self as u32
     }
 
-    /// By a name that tcpdump prints or bpf_asm takes.
+    /// By a name that tcpdump prints or bpf_asm or bpfc takes, in letters of either case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|a| a.tcpdump_name() == name || a.asm_names().contains(&name))
+        let same = |known: &&str| known.eq_ignore_ascii_case(name);
+        Self::ALL.iter().copied().find(|a| same(&a.tcpdump_name()) || a.asm_names().iter().any(same))
     }
 }

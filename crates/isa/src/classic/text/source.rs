@@ -1,5 +1,5 @@
 //! Assembler source and listings, which spell instructions alike: bpf_asm's grammar (Linux `tools/bpf`), with what
-//! bpfc and tcpdump write otherwise.
+//! bpfc (netsniff-ng) and tcpdump write otherwise. Letters may be of either case, but in labels.
 
 use super::lex::Cursor;
 use super::{LIMIT, finding};
@@ -95,7 +95,9 @@ pub(super) fn read(text: &str, listing: bool, findings: &mut Vec<Finding>) -> Ve
     let mut base = 0;
     let mut comment = false;
     for line in text.split_inclusive('\n') {
-        for (range, code) in code_of(line, &mut comment) {
+        // A `#` that begins a line begins a comment; elsewhere it is a constant's.
+        let commented = !comment && line.starts_with('#');
+        for (range, code) in if commented { Vec::new() } else { code_of(line, &mut comment) } {
             if code.trim().is_empty() {
                 continue;
             }
@@ -194,9 +196,10 @@ impl<'t> Reader<'t, '_> {
             return Err((start..end, "expected an instruction".into(), None));
         };
         let span = start..start + word.len();
-        let alias = ALIASES.iter().find(|(name, ..)| *name == word);
-        let (mnemonic, swap) = alias.map_or((word, false), |&(_, name, swap)| (name, swap));
-        if !ROWS.iter().any(|row| row.mnemonic == mnemonic) {
+        let alias = ALIASES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(word));
+        let own = ROWS.iter().map(|row| row.mnemonic).find(|name| name.eq_ignore_ascii_case(word));
+        let (mnemonic, swap) = alias.map_or((own.unwrap_or(word), false), |&(_, name, swap)| (name, swap));
+        if own.is_none() && alias.is_none() {
             let names = ROWS.iter().map(|row| row.mnemonic).chain(ALIASES.iter().map(|a| a.0));
             let hint = nearest(word, names).map(|name| format!("did you mean `{name}`"));
             return Err((span, format!("unknown instruction `{}`", short(word)), hint));
@@ -358,7 +361,7 @@ fn parse_operand(cursor: &mut Cursor<'_>, mnemonic: &str) -> Option<Operand> {
         };
     }
     let word = cursor.word()?;
-    if word == "M" {
+    if word.eq_ignore_ascii_case("m") {
         let k = if cursor.eat("[") { cursor.number() } else { None }?;
         return cursor.eat("]").then_some(Operand::Mem(k));
     }
@@ -395,10 +398,10 @@ fn register(word: &str) -> Option<Operand> {
 }
 
 fn named(word: &str) -> Option<Operand> {
-    match word {
-        "len" | "pktlen" => Some(Operand::Len),
-        _ => Ancillary::from_name(word).map(|fact| Operand::Abs(fact.offset())),
+    if ["len", "pktlen"].iter().any(|name| name.eq_ignore_ascii_case(word)) {
+        return Some(Operand::Len);
     }
+    Ancillary::from_name(word).map(|fact| Operand::Abs(fact.offset()))
 }
 
 /// How a row is written, for hints.

@@ -2,8 +2,9 @@
 //! is left to others.
 //!
 //! Whatever a packet holds, this writes one line: what is cut off or malformed ends it with `[|...]`, as in
-//! tcpdump. Names are not looked up, and times are those of UTC.
+//! tcpdump. Names are not looked up; times are those of the local zone.
 
+mod clock;
 mod dns;
 mod icmp;
 mod tcp;
@@ -25,6 +26,7 @@ const MDNS: u16 = 5353;
 #[derive(Default)]
 pub(super) struct Lines {
     flows: tcp::Flows,
+    clock: clock::Clock,
 }
 
 /// Both ends of a packet.
@@ -40,7 +42,8 @@ impl Lines {
         let mut out = String::with_capacity(120);
         if let Some(ns) = packet.timestamp_ns {
             let (s, us) = (ns / 1_000_000_000, ns % 1_000_000_000 / 1_000);
-            let (h, m, s) = (s / 3600 % 24, s / 60 % 60, s % 60);
+            let s = self.clock.second_of_day(s);
+            let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
             let _ = write!(out, "{h:02}:{m:02}:{s:02}.{us:06} ");
         }
         self.packet(packet, &mut out);
