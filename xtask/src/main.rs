@@ -117,6 +117,9 @@ enum Command {
         /// The rights with which all are loaded and verified: root, bpf_net, unprivileged
         #[arg(long, value_name = "RIGHTS")]
         privilege: Option<String>,
+        /// Compare the logs of states too
+        #[arg(long)]
+        logs: bool,
     },
     /// Hold the filter compiler to libpcap's test suite, which is kept outside of the project
     ///
@@ -255,8 +258,8 @@ fn main() -> ExitCode {
             Ok(figures.broken.is_empty())
         }
         #[cfg(all(target_os = "linux", not(skep_portable)))]
-        Command::Oracle { data, skep, only, privilege } => {
-            oracle(xtask::oracle::Options { data, skep, only, privilege })
+        Command::Oracle { data, skep, only, privilege, logs } => {
+            oracle(xtask::oracle::Options { data, skep, only, privilege, logs })
         }
     };
     match done {

@@ -35,6 +35,8 @@ pub(crate) struct Pending {
     pub(crate) prev: usize,
     /// Last instruction of the path in the trace, where one is kept.
     pub(crate) tip: u32,
+    /// Where the log ended, if there is one.
+    pub(crate) log_end: usize,
 }
 
 /// Figures of a verification, as the kernel's log gives them.
@@ -203,7 +205,8 @@ impl<'t> Env<'t> {
         }
         let state = self.cur.clone();
         let tip = self.tip();
-        self.pending.push(Pending { state, insn, prev, tip });
+        let log_end = self.log_end();
+        self.pending.push(Pending { state, insn, prev, tip, log_end });
         let last = self.pending.len() - 1;
         Ok(&mut self.pending[last].state)
     }

@@ -58,6 +58,7 @@ pub use facts::{Facts, FactsAt, Verified};
 pub use from_spec::{TaskError, TaskOptions, gpl_compatible, shape, special_fields};
 pub use refusal::{Refusal, errno};
 pub use task::{MapShape, Privilege, SpecialField, Task};
+pub use walk_log::{LogLevel, SourceLines};
 
 use skep_abi::{AttachType, ProgType};
 
@@ -97,9 +98,10 @@ pub fn verify(task: &Task) -> Outcome {
     decide(task, &mut kept)
 }
 
-/// Verifies a program, and logs every state on the way.
-pub fn verify_logged(task: &Task) -> (Outcome, String) {
-    let mut kept = Kept { log: Some(Box::default()), ..Kept::default() };
+/// Verifies a program, and logs every state on the way, with these lines of source between them.
+pub fn verify_logged(task: &Task, level: LogLevel, source: SourceLines) -> (Outcome, String) {
+    let log = Some(Box::new(walk_log::WalkLog::new(level, source)));
+    let mut kept = Kept { log, ..Kept::default() };
     let outcome = decide(task, &mut kept);
     let reason = match &outcome.verdict {
         Verdict::Reject(r) => Some(r.message.as_str()),
@@ -189,6 +191,8 @@ fn explore_all(env: &mut Env<'_>) -> Step {
         .map_err(Stop::Refused)?;
     structure::components(&env.slots, &mut env.aux);
     structure::live_registers(&env.slots, &mut env.aux, &|callee| rows::calls::takes(task, callee));
+    env.log_start();
+    env.log_own_args();
     let mut frame = Frame::new(usize::MAX, 0, 0);
     frame.regs[1] = Reg::pointer(Kind::Ctx, Flags::NONE);
     env.cur = State::new(frame, env.task.is_sleepable());
@@ -201,7 +205,10 @@ fn explore_all(env: &mut Env<'_>) -> Step {
         verified[i] = true;
         env.cur = env.global_entry(i)?;
         let start = env.subprogs[i].start;
+        env.log_global(i);
         env.explore(start)?;
+        let name = env.subprogs[i].name.clone();
+        env.log_line(format_args!("Func#{i} ('{name}') is safe for any args that match its prototype"));
     }
     env.check_depth()?;
     mixed_tail_calls(env)?;

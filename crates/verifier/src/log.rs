@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::check::show_tnum;
 use crate::env::Env;
-use crate::state::{ADD_CONST, Byte, Frame, Kind, Reg, State};
+use crate::state::{ADD_CONST, AT_PKT_END, BEYOND_PKT_END, Byte, Frame, Kind, Reg, State};
 use crate::task::MapShape;
 use crate::value::Scalar;
 use crate::walk_log::Shown;
@@ -20,6 +20,11 @@ fn unsigned(v: u64) -> String {
     if v <= u64::from(u16::MAX) { v.to_string() } else { format!("{v:#x}") }
 }
 
+/// A signed bound of 32 bits: what is not written in decimal is written in eight digits at most.
+fn signed32(v: i32) -> u64 {
+    if i16::try_from(v).is_ok() { i64::from(v) as u64 } else { u64::from(v as u32) }
+}
+
 /// The bounds that say something; equal ones share a number.
 fn ranges(s: &Scalar, out: &mut Vec<String>) {
     let bounds = [
@@ -27,8 +32,8 @@ fn ranges(s: &Scalar, out: &mut Vec<String>) {
         ("smax", s.smax as u64, s.smax == i64::MAX),
         ("umin", s.umin, s.umin == 0),
         ("umax", s.umax, s.umax == u64::MAX),
-        ("smin32", i64::from(s.s32_min) as u64, s.s32_min == i32::MIN),
-        ("smax32", i64::from(s.s32_max) as u64, s.s32_max == i32::MAX),
+        ("smin32", signed32(s.s32_min), s.s32_min == i32::MIN),
+        ("smax32", signed32(s.s32_max), s.s32_max == i32::MAX),
         ("umin32", s.u32_min.into(), s.u32_min == 0),
         ("umax32", s.u32_max.into(), s.u32_max == u32::MAX),
     ];
@@ -93,7 +98,13 @@ impl Env<'_> {
             parts.push(format!("off={}", signed(r.off.into())));
         }
         if r.kind.is_packet() {
-            parts.push(format!("r={}", signed(r.range.into())));
+            // Linux numbers the two the other way round.
+            let range = match r.range {
+                BEYOND_PKT_END => i64::from(AT_PKT_END),
+                AT_PKT_END => i64::from(BEYOND_PKT_END),
+                other => other.into(),
+            };
+            parts.push(format!("r={}", unsigned(range as u64)));
         }
         if r.kind == Kind::Mem {
             parts.push(format!("sz={}", unsigned(r.aux.into())));
@@ -150,15 +161,20 @@ impl Env<'_> {
 
     /// A part of the state of the running frame.
     pub(crate) fn show_state(&self, state: &State, shown: Shown) -> String {
-        let mut s = self.show_frame(state.top(), shown);
+        self.show_frame_of(state, state.cur(), shown)
+    }
+
+    /// The same of another frame.
+    pub(crate) fn show_frame_of(&self, state: &State, frame: usize, shown: Shown) -> String {
+        let mut s = self.show_frame(&state.frames[frame], shown);
         let refs: Vec<String> = state.holds.list.iter().map(|h| h.id.to_string()).collect();
         if !refs.is_empty() {
             let _ = write!(s, " refs={}", refs.join(","));
         }
-        if state.top().in_callback {
+        if state.frames[frame].in_callback {
             s += " cb";
         }
-        if state.top().in_async {
+        if state.frames[frame].in_async {
             s += " async_cb";
         }
         s

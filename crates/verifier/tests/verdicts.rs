@@ -3,7 +3,7 @@
 use skep_abi::{AttachType, HelperId, MapType, ProgType};
 use skep_isa::Names;
 use skep_isa::asm::{Assembler, Dialect};
-use skep_verifier::{MapShape, Privilege, Task, Verdict, verify, verify_logged};
+use skep_verifier::{LogLevel, MapShape, Privilege, SourceLines, Task, Verdict, verify, verify_logged};
 use std::sync::Arc;
 
 struct Helpers;
@@ -171,11 +171,11 @@ fn what_is_not_modelled_is_neither_accepted_nor_refused() {
 #[test]
 fn the_log_writes_states_as_the_kernel_does() {
     let t = task(ProgType::XDP, "r0 = *(u32 *)(r1 + 16)\nr0 &= 7\n*(u64 *)(r10 - 8) = r0\nexit");
-    let (_, log) = verify_logged(&t);
+    let (_, log) = verify_logged(&t, LogLevel::Full, SourceLines::new());
     let number = "scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))";
     let store = log.lines().find(|l| l.starts_with("2: ")).unwrap();
     assert_eq!(store, format!("2: (7b) *(u64 *)(r10 -8) = r0         ; R0={number} R10=fp0 fp-8={number}"));
-    assert!(log.starts_with("0: R1=ctx() R10=fp0\n0: (61) r0 = *(u32 *)(r1 +16)         ; R0="), "{log}");
+    assert!(log.contains("\n0: R1=ctx() R10=fp0\n0: (61) r0 = *(u32 *)(r1 +16)         ; R0="), "{log}");
     assert!(log.lines().last().unwrap().starts_with("processed 4 insns"), "{log}");
 }
 

@@ -8,7 +8,9 @@ use skep_btf::{Btf, Builder, Endian, FuncLinkage, IntEncoding, Kind, TypeId};
 use skep_isa::Insn;
 use skep_sys::prog::{LOG_STATS, LOG_VERBOSE, LoadAttr, load_logged};
 use skep_sys::{Errno, btf, map};
-use skep_verifier::{MapShape, Outcome, Privilege, Task, special_fields, verify, verify_logged};
+use skep_verifier::{
+    LogLevel, MapShape, Outcome, Privilege, SourceLines, Task, special_fields, verify, verify_logged,
+};
 
 use super::program::{CALL, KFUNC, MAP, MAP_VALUE, Program, WIDE};
 
@@ -271,7 +273,7 @@ impl World {
     /// Both logs, with every state.
     pub(super) fn logs(&self, p: &Program) -> Result<(String, String), Errno> {
         let (errno, log) = self.load_logged(p, LOG_VERBOSE, true)?;
-        let (outcome, ours) = verify_logged(&self.task(p));
+        let (outcome, ours) = verify_logged(&self.task(p), LogLevel::Full, SourceLines::new());
         Ok((format!("{log}\nerrno {errno}"), format!("{ours}\n{:?}", outcome.verdict)))
     }
 

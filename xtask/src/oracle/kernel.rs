@@ -8,7 +8,7 @@ use serde_json::Value;
 use skep_abi::{AttachType, MapType, ProgType};
 use skep_isa::Insn;
 use skep_sys::caps::Caps;
-use skep_sys::prog::{LOG_STATS, LoadAttr, load_logged};
+use skep_sys::prog::{LOG_STATS, LOG_VERBOSE, LoadAttr, load_logged};
 use skep_sys::{Cap, Errno, btf, map};
 
 use super::line::{self, FIRST, Line, hex};
@@ -52,10 +52,18 @@ pub struct Kernel {
 impl Kernel {
     /// Loads a program, and lets it go.
     pub fn load(&mut self, line: &Line) -> Said {
-        self.try_load(line).unwrap_or_else(Said::Nothing)
+        self.try_load(line, LOG_STATS).map_or_else(Said::Nothing, |(errno, log)| said(errno, &log))
     }
 
-    fn try_load(&mut self, line: &Line) -> Result<Said, String> {
+    /// The same, with the log of states.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn log(&mut self, line: &Line) -> Result<String, String> {
+        self.try_load(line, LOG_VERBOSE).map(|(_, log)| log)
+    }
+
+    fn try_load(&mut self, line: &Line, log_level: u32) -> Result<(i32, String), String> {
         // Maps are made with the same rights: the kernel remembers what their maker might do.
         let _lowered = match line.json["privilege"].as_str() {
             Some("bpf_net") => Some(Caps::only(&[Cap::BPF, Cap::NET_ADMIN])),
@@ -76,7 +84,7 @@ impl Kernel {
             insns: &insns,
             license,
             flags: line.number("prog_flags"),
-            log_level: LOG_STATS,
+            log_level,
             btf: btf.as_ref().map(|b| b.as_fd()),
             func_info: &line.records("func_info"),
             line_info: &line.records("line_info"),
@@ -88,7 +96,7 @@ impl Kernel {
         if errno == Errno::EPERM.0 && log.trim().is_empty() {
             return Err("EPERM and an empty log".into());
         }
-        Ok(said(errno, &log))
+        Ok((errno, log))
     }
 
     fn map(&mut self, json: &Value) -> Result<Rc<map::Map>, Errno> {

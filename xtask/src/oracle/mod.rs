@@ -5,6 +5,7 @@
 
 mod kernel;
 mod line;
+mod logs;
 mod report;
 mod skep;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub only: Option<String>,
     /// With what rights programs are loaded and verified, if not with those that their lines say (`bpf_net`).
     pub privilege: Option<String>,
+    /// Whether to compare the logs of states too, of programs that both accept.
+    pub logs: bool,
 }
 
 /// Any failure that stops the comparison: a file that can't be read, a `skep` that does not answer.
@@ -43,7 +46,8 @@ pub fn run(options: &Options) -> Result<Report, Error> {
         .collect();
     files.sort();
     let mut run = Run {
-        skep: Skep::spawn(&options.skep)?,
+        skep: Skep::spawn(&options.skep, false)?,
+        logger: options.logs.then(|| Skep::spawn(&options.skep, true)).transpose()?,
         kernel: Kernel::default(),
         seen: HashSet::new(),
         report: Report::default(),
@@ -55,8 +59,13 @@ pub fn run(options: &Options) -> Result<Report, Error> {
     Ok(run.report)
 }
 
+/// Programs of which more instructions are processed have logs of many megabytes.
+const LOGGED: u32 = 20_000;
+
 struct Run {
     skep: Skep,
+    /// Another one, which gives logs.
+    logger: Option<Skep>,
     kernel: Kernel,
     seen: HashSet<u64>,
     report: Report,
@@ -78,8 +87,21 @@ impl Run {
             let said = self.kernel.load(&line);
             let answer = self.skep.ask(&line)?;
             source.add(&line, &said, &answer);
+            self.compare_logs(&line, &answer, &mut source)?;
         }
         self.report.sources.push(source);
+        Ok(())
+    }
+
+    /// Of programs that both accept, and that are not too long to log.
+    fn compare_logs(&mut self, line: &Line, answer: &Answer, source: &mut Source) -> Result<(), Error> {
+        let Some(logger) = &mut self.logger else { return Ok(()) };
+        if answer.verdict != "accept" || answer.insns > LOGGED {
+            return Ok(());
+        }
+        if let (Ok(theirs), Some(ours)) = (self.kernel.log(line), logger.ask(line)?.log) {
+            source.logs.add(&line.name, &theirs, &ours);
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::logs::Logs;
 use super::{Answer, Line, Said};
 
 /// Programs that take either verifier longer than this, in microseconds, are listed, and `skep` is held to at most twice the
@@ -65,6 +66,8 @@ pub struct Source {
     pub long: Vec<Long>,
     /// A line for each difference.
     pub differences: Vec<String>,
+    /// The logs of states, where they were compared.
+    pub logs: Logs,
 }
 
 impl Source {
@@ -158,6 +161,7 @@ impl Source {
         self.time_us.0 += other.time_us.0;
         self.time_us.1 += other.time_us.1;
         self.long.extend_from_slice(&other.long);
+        self.logs.merge(&other.logs);
     }
 }
 
@@ -238,6 +242,9 @@ impl fmt::Display for Report {
                 s.time_us.1 as f64 / 1e3,
                 s.time_us.1 as f64 / s.time_us.0.max(1) as f64,
             )?;
+        }
+        if total.logs.compared > 0 {
+            write!(f, "{}", total.logs)?;
         }
         match self.peak_kib {
             Some(kib) => writeln!(f, "most memory of skep: {:.1} MiB", kib as f64 / 1024.0),

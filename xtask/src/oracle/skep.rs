@@ -27,6 +27,8 @@ pub struct Answer {
     pub time_us: u64,
     /// Why it refuses, or what is not modelled.
     pub message: String,
+    /// The log of states, where it was asked for.
+    pub log: Option<String>,
 }
 
 impl Skep {
@@ -34,9 +36,10 @@ impl Skep {
     ///
     /// # Errors
     /// If there is no such file.
-    pub fn spawn(path: &Path) -> Result<Self, Error> {
+    pub fn spawn(path: &Path, logs: bool) -> Result<Self, Error> {
         let mut child = Command::new(path)
             .args(["verify", "--batch"])
+            .args(if logs { &["--log", "kernel"][..] } else { &[] })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -77,6 +80,7 @@ impl Skep {
             insns: number("insns_processed") as u32,
             time_us: number("time_us"),
             message: word("message").or_else(|| word("error")).unwrap_or_default(),
+            log: word("log"),
         })
     }
 }

@@ -57,6 +57,7 @@ impl Env<'_> {
         let caller = self.cur.cur() - 1;
         self.cur.frame_mut(caller).regs[..6].fill(Reg::NOT_INIT);
         self.leaves_chain = true;
+        self.log_enter();
         Ok(Next::At(start))
     }
 }

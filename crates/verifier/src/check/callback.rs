@@ -52,6 +52,7 @@ impl Env<'_> {
                 callee.regs[4] = caller.regs[3];
             }
         })?;
+        self.log_frame();
         p.state.unroll_depth += 1;
         let caller = p.state.cur() - 1;
         p.state.frame_mut(caller).callback_depth += 1;
@@ -94,7 +95,8 @@ impl Env<'_> {
         state.first_insn = start;
         state.last_insn = usize::MAX;
         let tip = self.tip();
-        self.pending.push(Pending { state, insn: start, prev: self.pc, tip });
+        let log_end = self.log_end();
+        self.pending.push(Pending { state, insn: start, prev: self.pc, tip, log_end });
         Ok(())
     }
 }

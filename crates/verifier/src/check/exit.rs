@@ -12,7 +12,9 @@ impl Env<'_> {
         let main = self.cur.cur() == 0;
         self.no_held(main, "BPF_EXIT instruction in main prog")?;
         if !main {
-            return self.leave_function().map(Next::At);
+            let to = self.leave_function()?;
+            self.log_return();
+            return Ok(Next::At(to));
         }
         self.check_result()?;
         Ok(Next::End)
@@ -125,6 +127,7 @@ impl Env<'_> {
             self.mark_precise(0)?;
             self.result_in_range(range, "At callback return")?;
         }
+        self.log_leave(if callback { callsite } else { callsite + 1 }, (!callback).then_some(r0));
         self.cur.frames.pop();
         self.leaves_chain = true;
         if !callback {

@@ -164,7 +164,11 @@ impl Env<'_> {
             }
             Some((t, _)) => refuse(format!(
                 "arg#{i} reference type('{} {}') size cannot be determined: -22",
-                t.kind().to_string().to_uppercase(),
+                if t.kind() == BtfKind::Void {
+                    "UNKNOWN".into()
+                } else {
+                    t.kind().to_string().to_uppercase()
+                },
                 t.name()
             )),
             None => refuse(format!("arg#{i} has no type")),
@@ -214,6 +218,7 @@ impl Env<'_> {
         if s.changes_packet {
             self.forget_packet_pointers();
         }
+        self.log_line(format_args!("Func#{subprog} ('{name}') is global and assumed valid."));
         self.subprogs[subprog].called = true;
         self.clear_caller_saved();
         self.set_unknown(0);

@@ -246,7 +246,7 @@ impl Env<'_> {
     fn constant_index(&mut self, m: &Meta) -> Step {
         let Some((map, _)) = m.map else { return Ok(()) };
         let slots = u64::from(self.maps[map as usize].max_entries);
-        match self.cur.reg(3).val.const_value(true) {
+        match self.cur.reg(3).val.const_value(true).filter(|_| self.cur.reg(3).is_scalar()) {
             Some(slot) if slot < slots => self.mark_precise(3),
             _ => Ok(()),
         }

@@ -123,6 +123,7 @@ impl Env<'_> {
         let Some(id) = kept.map(|s| s.reg.ref_id) else { return wrong(self, "") };
         self.note_flag(&r);
         self.stack_live.read(frame, 1 << slot);
+        self.log_slots(1 << slot);
         let last = self.cur.holds.irq().copied();
         if let Some(last) = last.filter(|h| h.id != id) {
             let m = format!(

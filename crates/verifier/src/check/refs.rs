@@ -39,10 +39,10 @@ impl Env<'_> {
         if locks && h.locks > 0 {
             return held("bpf_spin_lock");
         }
-        if self.cur.cur() == 0
-            && let Some(r) = h.list.iter().find(|h| h.kind == HeldKind::Ref)
-        {
-            let m = format!("Unreleased reference id={} alloc_insn={}", r.id, r.insn);
+        let mut kept = h.list.iter().filter(|h| h.kind == HeldKind::Ref && self.cur.cur() == 0).peekable();
+        if kept.peek().is_some() {
+            let one = |r: &Held| format!("Unreleased reference id={} alloc_insn={}\n", r.id, r.insn);
+            let m = kept.map(one).collect::<String>() + what + " would lead to reference leak";
             return Err(self.refuse(errno::EINVAL, "V0701", m));
         }
         if locks && h.irq().is_some() {

@@ -106,6 +106,7 @@ impl Env<'_> {
         };
         self.stack_initialised(ptr, off, size as i64, false, false)?;
         let (min, max) = (r.val.smin + i64::from(off), r.val.smax + i64::from(off));
+        self.log_slots(1 << place(min).0);
         self.load_bytes(r.aux as usize, min, max + size as i64, dst);
         Ok(())
     }
@@ -141,6 +142,7 @@ impl Env<'_> {
     fn stack_load_fixed(&mut self, frame: usize, off: i64, size: usize, dst: Option<usize>) -> Step {
         let (slot, _) = place(off);
         self.stack_live.read(frame, 1 << slot);
+        self.log_slots(1 << slot);
         let s = self.cur.frames[frame].stack[slot];
         if !s.is_spilled() {
             self.bytes_readable(&s, off, size)?;
@@ -250,6 +252,7 @@ impl Env<'_> {
 
     fn stack_store_fixed(&mut self, frame: usize, off: i64, size: usize, what: Stored) -> Step {
         let (slot, first) = place(off);
+        self.log_slots(1 << slot);
         let old = &self.cur.frames[frame].stack[slot];
         if !self.rights.ptr_leaks && old.is_spilled() && !old.is_spilled_scalar() && size != 8 {
             let m = "attempt to corrupt spilled pointer on stack";
@@ -352,6 +355,7 @@ impl Env<'_> {
         let mut zero_used = false;
         for i in min..max {
             let (slot, byte) = place(i);
+            self.log_slots(1 << slot);
             let s = self.cur.frames[frame].stack[slot];
             if !self.rights.ptr_leaks && s.is_spilled() && !s.is_spilled_scalar() {
                 let m =

@@ -5,14 +5,17 @@
 //! backwards, instruction by instruction, from the register to what it was computed from, and marks
 //! the numbers precise in the remembered states on the way.
 
+use std::fmt::Write;
+
 use skep_abi::HelperId;
 use skep_isa::{AluOp, AtomicOp, CallTarget, Op, Operand};
 
 use crate::env::Env;
 use crate::refusal::{Step, Stop, errno};
 use crate::rows::calls;
-use crate::state::{FP, Kind, State, StateId, Step as PathStep};
-use crate::structure::find_subprog;
+use crate::state::{FP, Frame, Kind, State, StateId, Step as PathStep};
+use crate::structure::{Slot, find_subprog};
+use crate::walk_log::Shown;
 
 /// Registers and slots that are still looked for, per frame.
 #[derive(Clone, Copy, Default)]
@@ -21,6 +24,9 @@ struct Wanted {
     slots: [u64; 8],
     frame: usize,
 }
+
+/// What the log is told, if one is kept.
+type Notes = Option<String>;
 
 const ARGS: u16 = 0b11_1110;
 
@@ -33,6 +39,51 @@ enum Lost {
 impl Wanted {
     fn is_empty(&self) -> bool {
         self.regs.iter().all(|m| *m == 0) && self.slots.iter().all(|m| *m == 0)
+    }
+
+    /// What is wanted of a frame, as the log writes it.
+    fn shown_in(&self, frame: usize) -> String {
+        let list = |n: usize, bit: &dyn Fn(usize) -> bool, name: &dyn Fn(usize) -> String| {
+            (0..n).filter(|i| bit(*i)).map(name).collect::<Vec<_>>().join(",")
+        };
+        let regs = list(16, &|i| self.regs[frame] >> i & 1 == 1, &|i| format!("r{i}"));
+        let slots = list(64, &|i| self.slots[frame] >> i & 1 == 1, &|i| format!("-{}", 8 * (i + 1)));
+        format!("regs={regs} stack={slots}")
+    }
+
+    fn shown(&self, frame: usize) -> String {
+        format!("mark_precise: frame{frame}: {}", self.shown_in(frame))
+    }
+
+    /// The walk comes to the instructions of one state.
+    fn note_segment(&self, notes: &mut Notes, last: usize, first: usize, subseq: Option<usize>) {
+        let Some(out) = notes else { return };
+        let subseq = subseq.map_or(-1, |s| s as i64);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            out,
+            "mark_precise: frame{}: last_idx {} first_idx {first} subseq_idx {subseq} ",
+            self.frame, last as i64
+        );
+    }
+
+    fn note_lost(&self, notes: &mut Notes) {
+        let Some(out) = notes else { return };
+        let text = "falling back to forcing all scalars precise";
+        let _ = writeln!(out, "mark_precise: frame{}: {text}", self.frame);
+    }
+
+    /// What a remembered state hands on to one that it covers.
+    fn note_propagating(&self) -> String {
+        let frames = (0..=self.frame).rev().filter(|f| self.regs[*f] != 0 || self.slots[*f] != 0);
+        let one = |f: usize| {
+            let regs = (0..16).filter(|i| self.regs[f] >> i & 1 == 1).map(|i| format!("r{i}"));
+            let slots =
+                (0..64).filter(|i| self.slots[f] >> i & 1 == 1).map(|i| format!("fp{}", -8 * (i + 1)));
+            let all: Vec<String> = regs.chain(slots).collect();
+            format!("frame {f}: propagating {}", all.join(","))
+        };
+        frames.map(one).collect::<Vec<_>>().join("\n")
     }
 
     fn has(&self, r: usize) -> bool {
@@ -141,6 +192,10 @@ impl Env<'_> {
                 }
             }
         }
+        if self.logs_all() && !w.is_empty() {
+            let note = w.note_propagating();
+            self.log_line(format_args!("{note}"));
+        }
         new.insn = self.pc_of(new);
         self.backtrack(new, w)
     }
@@ -150,28 +205,40 @@ impl Env<'_> {
         if state.is_stored { state.insn } else { self.pc }
     }
 
+    /// Follows what is wanted back to where it came from. If a log is kept, it is told of every step.
     fn backtrack(&mut self, start: &mut State, mut w: Wanted) -> Step<bool> {
-        let mut changed = false;
         if w.is_empty() {
             return Ok(false);
         }
+        let mut notes = self.logs_all().then(String::new);
+        let done = self.walk_back(start, &mut w, &mut notes);
+        if let Some(notes) = notes.filter(|n| !n.is_empty()) {
+            self.log_line(format_args!("{}", notes.trim_end_matches('\n')));
+        }
+        done
+    }
+
+    fn walk_back(&mut self, start: &mut State, w: &mut Wanted, notes: &mut Notes) -> Step<bool> {
+        let mut changed = false;
         let mut last = start.insn;
         let mut first = start.first_insn;
         let mut subseq: Option<usize> = None;
         let mut skip = true;
         let mut at: Option<StateId> = None;
         loop {
+            w.note_segment(notes, last, first, subseq);
             if last == usize::MAX {
-                return self.reached_entry(at, start, &mut w).map(|c| c || changed);
+                return self.reached_entry(at, start, w).map(|c| c || changed);
             }
             let history = match at {
                 None => &start.history,
                 Some(id) => &self.saved(id).state.history,
             };
-            match self.walk_segment(history, first, last, &mut subseq, &mut skip, &mut w) {
+            match self.walk_segment(history, (first, last), &mut subseq, &mut skip, w, notes) {
                 Ok(true) => return Ok(changed),
                 Ok(false) => {}
                 Err(Lost::Everything) => {
+                    w.note_lost(notes);
                     self.all_scalars_precise(start.parent);
                     return Ok(true);
                 }
@@ -182,7 +249,7 @@ impl Env<'_> {
                 Some(id) => self.saved(id).state.parent,
             };
             let Some(parent) = parent else { break };
-            changed |= self.mark_in(parent, &mut w);
+            changed |= self.mark_in(parent, w, notes);
             if w.is_empty() {
                 return Ok(changed);
             }
@@ -192,6 +259,7 @@ impl Env<'_> {
             at = Some(parent);
         }
         if !w.is_empty() {
+            w.note_lost(notes);
             self.all_scalars_precise(start.parent);
             changed = true;
         }
@@ -206,11 +274,11 @@ impl Env<'_> {
     fn walk_segment(
         &self,
         history: &[PathStep],
-        first: usize,
-        last: usize,
+        (first, last): (usize, usize),
         subseq: &mut Option<usize>,
         skip: &mut bool,
         w: &mut Wanted,
+        notes: &mut Notes,
     ) -> Result<bool, Lost> {
         let mut left = history.len();
         let mut i = last;
@@ -219,6 +287,9 @@ impl Env<'_> {
                 *skip = false;
             } else {
                 let step = history[..left].last().filter(|s| s.insn as usize == i);
+                if let Some(out) = notes.as_mut().filter(|_| !matches!(self.slots[i], Slot::Half)) {
+                    let _ = writeln!(out, "{} before {i}: {}", w.shown(w.frame), self.printed_insn(i));
+                }
                 self.step_back(i, *subseq, step, w)?;
             }
             if w.is_empty() {
@@ -254,44 +325,47 @@ impl Env<'_> {
         }
         if let Some(id) = at {
             let mut only_args = *w;
-            return Ok(self.mark_in(id, &mut only_args));
+            return Ok(self.mark_in(id, &mut only_args, &mut None));
         }
         Ok(false)
     }
 
     /// Marks what is wanted in a remembered state; what is marked already was followed already.
-    fn mark_in(&mut self, id: StateId, w: &mut Wanted) -> bool {
+    fn mark_in(&mut self, id: StateId, w: &mut Wanted, notes: &mut Notes) -> bool {
         let mut changed = false;
-        let state = &mut self.saved_mut(id).state;
-        let top = w.frame.min(state.cur());
+        let top = w.frame.min(self.saved(id).state.cur());
         for f in (0..=top).rev() {
-            if w.regs[f] == 0 && w.slots[f] == 0 {
-                continue;
+            if w.regs[f] != 0 || w.slots[f] != 0 {
+                changed |= Self::mark_frame(self.saved_mut(id).state.frame_mut(f), f, w);
             }
-            let frame = state.frame_mut(f);
-            for i in 0..FP {
-                if w.regs[f] >> i & 1 == 0 {
-                    continue;
-                }
-                let r = &mut frame.regs[i];
-                if r.kind != Kind::Scalar || r.precise {
-                    w.regs[f] &= !(1 << i);
-                } else {
-                    r.precise = true;
+            if let Some(out) = notes {
+                let (shown, state) = (w.shown_in(f), &self.saved(id).state);
+                let state = self.show_frame_of(state, f, Shown::ALL);
+                let _ = writeln!(out, "mark_precise: frame{f}: parent state {shown}: {state}");
+            }
+        }
+        changed
+    }
+
+    fn mark_frame(frame: &mut Frame, f: usize, w: &mut Wanted) -> bool {
+        let mut changed = false;
+        let (regs, slots) = (w.regs[f], w.slots[f]);
+        for i in (0..FP).filter(|i| regs >> i & 1 == 1) {
+            let r = &mut frame.regs[i];
+            if r.kind != Kind::Scalar || r.precise {
+                w.regs[f] &= !(1 << i);
+            } else {
+                r.precise = true;
+                changed = true;
+            }
+        }
+        for i in (0..64).filter(|i| slots >> i & 1 == 1) {
+            match frame.stack.get(i) {
+                Some(s) if s.is_spilled_scalar() && !s.reg.precise => {
+                    frame.stack[i].reg.precise = true;
                     changed = true;
                 }
-            }
-            for i in 0..64 {
-                if w.slots[f] >> i & 1 == 0 {
-                    continue;
-                }
-                match frame.stack.get(i) {
-                    Some(s) if s.is_spilled_scalar() && !s.reg.precise => {
-                        frame.stack[i].reg.precise = true;
-                        changed = true;
-                    }
-                    _ => w.slots[f] &= !(1 << i),
-                }
+                _ => w.slots[f] &= !(1 << i),
             }
         }
         changed

@@ -52,8 +52,11 @@ impl Env<'_> {
     /// A state was remembered: it may be the first in its loop.
     pub(crate) fn enter_loop(&mut self, id: StateId) {
         let Some(Some(saved)) = self.saved.get(id as usize) else { return };
-        if let Some(key) = key(&self.aux, &saved.state) {
-            self.loops.visits.entry(key).or_default().entry.get_or_insert(id);
+        let Some(key) = key(&self.aux, &saved.state) else { return };
+        let visit = self.loops.visits.entry(key.clone()).or_default();
+        if visit.entry.is_none() {
+            visit.entry = Some(id);
+            self.log_loop("enter", &key);
         }
     }
 
@@ -71,7 +74,17 @@ impl Env<'_> {
         state.is_stored = true;
         if let Some(v) = self.loops.visits.get_mut(&key) {
             v.edges.push(BackEdge { state, equal });
+            self.log_loop("backedge", &key);
         }
+    }
+
+    fn log_loop(&mut self, what: &str, key: &Key) {
+        if !self.logs_all() {
+            return;
+        }
+        let (scc, sites) = key.split_last().unwrap_or((&0, &[]));
+        let sites = sites.iter().map(|s| format!("{},", u32::MAX - s));
+        self.log_line(format_args!("SCC {what} ({}{scc})", sites.collect::<String>()));
     }
 
     /// A state is finished: if it entered a loop, precision goes along the loop's back edges.
@@ -83,6 +96,7 @@ impl Env<'_> {
         }
         v.entry = None;
         let mut edges = std::mem::take(&mut v.edges);
+        self.log_loop("exit", &key);
         for round in 0.. {
             if round == MAX_ROUNDS {
                 for e in &edges {

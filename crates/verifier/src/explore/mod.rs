@@ -134,7 +134,7 @@ impl Env<'_> {
         if let Some(t) = &mut self.trace {
             t.resume(p.tip);
         }
-        self.log_from();
+        self.log_from(p.log_end);
         Ok(true)
     }
 

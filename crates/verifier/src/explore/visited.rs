@@ -104,6 +104,10 @@ impl Env<'_> {
             && old.unroll_depth == self.cur.unroll_depth
             && self.covered(id, Exact::Yes)
         {
+            if self.log.is_some() {
+                let (new, old) = (self.cur.clone(), self.saved(id).state.clone());
+                self.log_same(&new, &old);
+            }
             let m = format!("infinite loop detected at insn {}", self.pc);
             return Err(self.refuse(errno::EINVAL, "V0107", m));
         }

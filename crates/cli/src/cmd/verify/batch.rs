@@ -8,7 +8,7 @@ use std::io::{BufRead, Read, Write};
 use std::time::Instant;
 
 use serde::Serialize;
-use skep::verifier::{Outcome, Verdict as Decision, verify};
+use skep::verifier::{LogLevel, Outcome, Verdict as Decision, verify, verify_logged};
 
 use super::line::Reader;
 use crate::Verdict;
@@ -30,6 +30,8 @@ struct Answer<'a> {
     code: Option<&'static str>,
     insn: Option<usize>,
     message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,8 +43,8 @@ struct Unreadable<'a> {
 
 const SCHEMA: &str = "skep.verify-batch/1";
 
-/// Answers every line of stdin.
-pub(super) fn run(out: &mut Output) -> Result<Verdict, Failure> {
+/// Answers every line of stdin; with the log of states, if it is wanted.
+pub(super) fn run(logged: Option<LogLevel>, out: &mut Output) -> Result<Verdict, Failure> {
     let mut stdin = std::io::stdin().lock();
     let mut reader = Reader::default();
     let mut bytes = Vec::new();
@@ -61,12 +63,17 @@ pub(super) fn run(out: &mut Output) -> Result<Verdict, Failure> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        answer(&mut reader, &bytes, out)?;
+        answer(&mut reader, &bytes, logged, out)?;
         out.flush()?;
     }
 }
 
-fn answer(reader: &mut Reader, bytes: &[u8], out: &mut Output) -> Result<(), Failure> {
+fn answer(
+    reader: &mut Reader,
+    bytes: &[u8],
+    logged: Option<LogLevel>,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let task = match reader.task(bytes) {
         Ok(task) => task,
         Err(e) => {
@@ -76,7 +83,8 @@ fn answer(reader: &mut Reader, bytes: &[u8], out: &mut Output) -> Result<(), Fai
     let begin = Instant::now();
     let outcome = verify(&task);
     let time_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-    line(out, &told(&task.name, &outcome, time_us))
+    let log = logged.map(|level| verify_logged(&task, level, reader.source()).1);
+    line(out, &Answer { log, ..told(&task.name, &outcome, time_us) })
 }
 
 fn told<'a>(name: &'a str, outcome: &'a Outcome, time_us: u64) -> Answer<'a> {
@@ -96,6 +104,7 @@ fn told<'a>(name: &'a str, outcome: &'a Outcome, time_us: u64) -> Answer<'a> {
         code,
         insn,
         message,
+        log: None,
     }
 }
 

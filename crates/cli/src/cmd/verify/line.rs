@@ -8,7 +8,7 @@ use serde::Deserialize;
 use skep::abi::{AttachType, MapType, ProgType};
 use skep::btf::{Btf, Kind, TypeId};
 use skep::isa::{Endian, Insn, slots_from_bytes};
-use skep::verifier::{MapShape, Privilege, Task, gpl_compatible, special_fields};
+use skep::verifier::{MapShape, Privilege, SourceLines, Task, gpl_compatible, special_fields};
 
 use crate::failure::Failure;
 use crate::input;
@@ -106,9 +106,16 @@ pub(super) struct Reader {
     last_hex: Option<(String, Arc<Btf>)>,
     running: Option<Option<Arc<Btf>>>,
     cpus: Option<u32>,
+    /// Lines of source of the line that was read last.
+    source: SourceLines,
 }
 
 impl Reader {
+    /// The lines of source of the task that was read last.
+    pub(super) fn source(&mut self) -> SourceLines {
+        std::mem::take(&mut self.source)
+    }
+
     pub(super) fn task(&mut self, bytes: &[u8]) -> Result<Task, LineError> {
         let line: Line = serde_json::from_slice(bytes).map_err(|e| {
             let name = serde_json::from_slice::<serde_json::Value>(bytes).ok();
@@ -126,7 +133,7 @@ impl Reader {
         let insns = input::hex(&line.insns).map_err(|f| f.context("insns"))?;
         let insns =
             slots_from_bytes(&insns, Endian::Little).map_err(|e| Failure::new(format!("insns: {e}")))?;
-        records(&line.line_info, 16).map_err(|f| f.context("line_info"))?;
+        let line_info = records(&line.line_info, 16).map_err(|f| f.context("line_info"))?;
         let btf = self.btf(line.btf_hex.as_deref(), line.btf_path.as_deref())?;
         let vmlinux = match &line.vmlinux {
             Some(path) => Some(self.file(path)?),
@@ -140,6 +147,7 @@ impl Reader {
             let shape = self.shape(map, 0).map_err(|f| f.context(format_args!("map {number}")))?;
             maps.push((n, Arc::new(shape)));
         }
+        self.source = source(&line_info, btf.as_deref());
         let attach_func = line.attach_func.or_else(|| {
             let t = vmlinux.as_ref()?.ty(TypeId(line.attach_btf_id?))?;
             Some(t.name().to_owned())
@@ -272,6 +280,17 @@ fn records(hex: &str, size: usize) -> Result<Vec<Vec<u32>>, Failure> {
     }
     let words = |r: &[u8]| r.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect();
     Ok(bytes.chunks_exact(size).map(words).collect())
+}
+
+/// What Linux logs of records of lines: slot, file, text, and the line above ten bits of column.
+fn source(records: &[Vec<u32>], btf: Option<&Btf>) -> SourceLines {
+    let Some(btf) = btf else { return SourceLines::new() };
+    let shown = |r: &Vec<u32>| {
+        let [slot, file, text, place] = r[..] else { return None };
+        let file = btf.string(file)?.rsplit('/').next()?;
+        Some((slot as usize, format!("{} @ {file}:{}", btf.string(text)?.trim_start(), place >> 10)))
+    };
+    records.iter().filter_map(shown).collect()
 }
 
 fn func_info(hex: &str) -> Result<Vec<(usize, TypeId)>, Failure> {

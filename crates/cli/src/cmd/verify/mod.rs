@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use skep::abi::ProgType;
-use skep::object::Program;
-use skep::verifier::{Privilege, Verdict as Decision, verify_logged};
+use skep::object::{LineInfo, Program};
+use skep::verifier::{LogLevel, Privilege, SourceLines, Task, Verdict as Decision, verify_logged};
 
 use super::run::{self, text::Text};
 use crate::failure::Failure;
@@ -62,12 +62,12 @@ pub(crate) struct Args {
     #[arg(short, long, help_heading = "Output")]
     verbose: bool,
 
-    /// Print only the log of states, in the kernel's format
+    /// Print only the log of states, in the kernel's format; with --batch, add it to each answer
     #[arg(long, value_name = "FORMAT", conflicts_with = "json", help_heading = "Output")]
     log: Option<Log>,
 
     /// Read one program a line from stdin, as JSON, and answer with a line each
-    #[arg(long, conflicts_with_all = ["file", "prog", "prog_type", "btf", "privilege", "verbose", "log"])]
+    #[arg(long, conflicts_with_all = ["file", "prog", "prog_type", "btf", "privilege", "verbose"])]
     batch: bool,
 }
 
@@ -91,12 +91,25 @@ impl From<Rights> for Privilege {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Log {
-    /// As BPF_PROG_LOAD writes it at level 2
+    /// As BPF_PROG_LOAD writes it at level 2: every path
     Kernel,
+    /// At level 1: the path that is refused
+    KernelBrief,
+}
+
+impl From<Log> for LogLevel {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Kernel => Self::Full,
+            Log::KernelBrief => Self::Brief,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
-    let Some(file) = args.file.as_deref().filter(|_| !args.batch) else { return batch::run(out) };
+    let Some(file) = args.file.as_deref().filter(|_| !args.batch) else {
+        return batch::run(args.log.map(Into::into), out);
+    };
     let text = run::read(file, false)?;
     let kernel = Kernel::of(args.btf.as_deref())?;
     let given: Option<ProgType> = match &args.prog_type {
@@ -116,11 +129,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Verdict, Failure> {
     for p in &programs {
         judged.push((*p, judge::judge(&text, p, given, &kernel, args.privilege.into())?));
     }
-    if args.log.is_some() {
-        return logs(&judged, out);
+    if let Some(log) = args.log {
+        return logs(&judged, log.into(), out);
     }
     if args.verbose {
-        logs(&judged, out)?;
+        logs(&judged, LogLevel::Full, out)?;
     }
     tell(file, &judged, out)
 }
@@ -154,9 +167,19 @@ fn verdict(judged: &[(&Program, Judged)]) -> Verdict {
     if judged.iter().any(|(_, j)| refused(j)) { Verdict::No } else { Verdict::Yes }
 }
 
-fn logs(judged: &[(&Program, Judged)], out: &mut Output) -> Result<Verdict, Failure> {
-    for (_, j) in judged {
-        out.write_all(verify_logged(&j.task).1.as_bytes())?;
+fn logs(judged: &[(&Program, Judged)], level: LogLevel, out: &mut Output) -> Result<Verdict, Failure> {
+    for (p, j) in judged {
+        out.write_all(verify_logged(&j.task, level, source(p, &j.task)).1.as_bytes())?;
     }
     Ok(verdict(judged))
+}
+
+/// The lines of source that Linux logs: those of objects with types, by the file's own name.
+fn source(program: &Program, task: &Task) -> SourceLines {
+    let known = program.line_info.iter().filter(|_| task.btf.is_some());
+    let shown = |l: &LineInfo| {
+        let file = l.file.rsplit('/').next().unwrap_or_default();
+        (l.insn, format!("{} @ {file}:{}", l.text.trim_start(), l.line))
+    };
+    known.map(shown).collect()
 }
