@@ -40,6 +40,15 @@ pub(crate) struct Graph {
     pub(crate) given: u16,
 }
 
+/// A walk over a graph, with the room that it takes.
+#[derive(Default)]
+pub(crate) struct Walk {
+    /// The blocks that can be reached, in the order of the walk.
+    pub(crate) order: Vec<usize>,
+    seen: Vec<bool>,
+    stack: Vec<(usize, bool)>,
+}
+
 impl Graph {
     /// Numbers what can be reached from `root`, depth first, the true side first.
     pub(crate) fn new(mut ir: Ir, root: BlockId) -> Graph {
@@ -77,25 +86,36 @@ impl Graph {
 
     /// The reachable blocks, each after its successors; `true_first` says which side is walked first.
     pub(crate) fn postorder(&self, true_first: bool) -> Vec<usize> {
-        let mut seen = vec![false; self.nodes.len()];
-        let mut order = Vec::with_capacity(self.nodes.len());
-        let mut stack = vec![(self.root, false)];
+        let mut walk = Walk::default();
+        self.walk(true_first, &mut walk);
+        walk.order
+    }
+
+    /// The same, with room that is used again.
+    pub(crate) fn walk(&self, true_first: bool, Walk { order, seen, stack }: &mut Walk) {
+        order.clear();
+        seen.clear();
+        seen.resize(self.nodes.len(), false);
+        order.reserve(self.nodes.len());
+        stack.push((self.root, false));
         while let Some((at, done)) = stack.pop() {
             if done {
                 order.push(at);
                 continue;
             }
-            if at == NONE || seen[at] {
+            if seen[at] {
                 continue;
             }
             seen[at] = true;
             stack.push((at, true));
             let node = &self.nodes[at];
+            if node.jt == NONE {
+                continue;
+            }
             let (first, second) = if true_first { (node.jt, node.jf) } else { (node.jf, node.jt) };
             stack.push((second, false));
             stack.push((first, false));
         }
-        order
     }
 
     pub(crate) fn live(&self, stmts: &[StmtId]) -> usize {

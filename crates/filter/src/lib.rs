@@ -165,6 +165,16 @@ fn built(expression: &str, options: &Options, names: &dyn Names) -> Result<Optio
 /// Its code.
 fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, String> {
     let Built { mut graph, no_optimize, words, .. } = built;
+    // The optimiser takes words for its own.
+    let plain = options.code == Code::Plain || no_optimize || graph.given != 0;
+    let mut theirs = None;
+    if options.code == Code::Best && !plain && graph.nodes.len() <= TINY {
+        let code = libpcap(&mut graph.clone(), true)?;
+        if !has_repeats(&code) {
+            return Ok(code);
+        }
+        theirs = Some(code);
+    }
     let best = match options.code {
         Code::Best => decide::decide(&graph, longest).ok(),
         Code::Plain | Code::Libpcap => None,
@@ -173,9 +183,7 @@ fn coded(built: Built, options: &Options, longest: usize) -> Result<Vec<Insn>, S
         // The optimiser takes its time on a large graph, and never makes a search of it.
         Some(best) if graph.nodes.len() > SMALL => best,
         best => {
-            // The optimiser takes words for its own.
-            let plain = options.code == Code::Plain || no_optimize || graph.given != 0;
-            let theirs = libpcap(&mut graph, !plain)?;
+            let theirs = theirs.map_or_else(|| libpcap(&mut graph, !plain), Ok)?;
             best.filter(|b| b.len() <= theirs.len()).unwrap_or(theirs)
         }
     };
@@ -207,6 +215,22 @@ const RETURN: u16 = code::RET | code::K;
 
 /// Blocks of a filter that libpcap's optimiser is run on, too, to see which code is shorter.
 const SMALL: usize = 300;
+
+/// Blocks of a filter for which libpcap's code is made first, and is good enough if it does nothing twice.
+const TINY: usize = 48;
+
+/// Comparisons of one value, one behind the other, that are not worth a search.
+const FEW: usize = 4;
+
+/// Whether code loads something in two places, or compares one value with many: then better code is to be hoped for.
+fn has_repeats(insns: &[Insn]) -> bool {
+    let is_load = |insn: &Insn| matches!(code::class(insn.code), code::LD | code::LDX);
+    let is_jump = |insn: &Insn| code::class(insn.code) == code::JMP;
+    let twice = |(at, insn): (usize, &Insn)| {
+        is_load(insn) && insns[..at].iter().any(|other| (other.code, other.k) == (insn.code, insn.k))
+    };
+    insns.iter().enumerate().any(twice) || insns.split(|insn| !is_jump(insn)).any(|run| run.len() > FEW)
+}
 
 fn libpcap(graph: &mut graph::Graph, optimize: bool) -> Result<Vec<Insn>, String> {
     if optimize {

@@ -69,10 +69,9 @@ impl Optimizer<'_> {
     /// In a chain of alternatives (or of conditions), moves the next test of `at`'s value up to where that value is
     /// already loaded. `or`: the chain goes on where tests fail.
     pub(super) fn pull_up(&mut self, at: usize, or: bool) {
-        let mut edges = self.facts[at].in_edges.iter().rev().copied();
-        let Some(first) = edges.next() else { return };
+        let Some(first) = self.in_edges(at).next() else { return };
         let val = self.facts[self.pred(first)].val[A];
-        if edges.any(|e| self.facts[self.pred(e)].val[A] != val) {
+        if self.in_edges(at).any(|e| self.facts[self.pred(e)].val[A] != val) {
             return;
         }
         // The chain's edges: `on` goes on, `out` leaves.
@@ -110,13 +109,15 @@ impl Optimizer<'_> {
         let below = self.succ(diff);
         self.set_succ(on(pull), below);
         if at_top {
-            for edge in self.facts[at].in_edges.clone().into_iter().rev() {
+            let mut edge = first;
+            while edge != NONE {
                 let from = self.pred(edge);
                 if self.g.nodes[from].jt == at {
                     self.g.nodes[from].jt = pull;
                 } else {
                     self.g.nodes[from].jf = pull;
                 }
+                edge = self.next_in[edge];
             }
         } else {
             self.set_succ(diff, pull);

@@ -88,8 +88,10 @@ pub(super) fn defines(s: &Stmt) -> Option<usize> {
 
 impl Optimizer<'_> {
     pub(super) fn find_levels(&mut self) {
-        self.levels.iter_mut().for_each(Vec::clear);
-        for at in self.g.postorder(true) {
+        self.g.walk(true, &mut self.walk);
+        self.starts.clear();
+        self.starts.push(0);
+        for &at in &self.walk.order {
             let node = &self.g.nodes[at];
             let level = if node.jt == NONE {
                 0
@@ -97,16 +99,31 @@ impl Optimizer<'_> {
                 self.facts[node.jt].level.max(self.facts[node.jf].level) + 1
             };
             self.facts[at].level = level;
-            self.levels[level].push(at);
+            // Successors come before, so levels come without a gap. At first their sizes, a place further on.
+            if self.starts.len() < level + 2 {
+                self.starts.push(0);
+            }
+            self.starts[level + 1] += 1;
         }
+        for level in 1..self.starts.len() {
+            self.starts[level] += self.starts[level - 1];
+        }
+        // Those that were added last come first: each level is filled from its end, which moves to where it begins.
+        for &at in &self.walk.order {
+            let end = &mut self.starts[self.facts[at].level + 1];
+            *end -= 1;
+            self.by_level[*end] = at;
+        }
+        self.starts.remove(0);
+        self.starts.push(self.walk.order.len());
     }
 
     pub(super) fn find_dominators(&mut self) {
         self.dom.fill();
         self.dom.clear(self.g.root);
         for level in (0..=self.facts[self.g.root].level).rev() {
-            for i in (0..self.levels[level].len()).rev() {
-                let at = self.levels[level][i];
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 self.dom.insert(at, at);
                 let node = &self.g.nodes[at];
                 if node.jt != NONE {
@@ -122,8 +139,8 @@ impl Optimizer<'_> {
         self.edom.clear(self.g.root);
         self.edom.clear(self.n + self.g.root);
         for level in (0..=self.facts[self.g.root].level).rev() {
-            for i in (0..self.levels[level].len()).rev() {
-                let at = self.levels[level][i];
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 for edge in [at, self.n + at] {
                     self.edom.insert(edge, edge);
                     let to = self.succ(edge);
@@ -137,13 +154,13 @@ impl Optimizer<'_> {
     }
 
     pub(super) fn find_in_edges(&mut self) {
-        self.facts.iter_mut().for_each(|f| f.in_edges.clear());
+        self.facts.iter_mut().for_each(|f| f.in_edge = NONE);
         for level in (1..=self.facts[self.g.root].level).rev() {
-            for i in (0..self.levels[level].len()).rev() {
-                let at = self.levels[level][i];
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 for edge in [at, self.n + at] {
                     let to = self.succ(edge);
-                    self.facts[to].in_edges.push(edge);
+                    self.next_in[edge] = std::mem::replace(&mut self.facts[to].in_edge, edge);
                 }
             }
         }
@@ -174,12 +191,13 @@ impl Optimizer<'_> {
     pub(super) fn find_uses(&mut self) {
         let top = self.facts[self.g.root].level;
         for level in (0..=top).rev() {
-            for at in self.level(level) {
-                self.local_uses(at);
+            for i in self.level(level) {
+                self.local_uses(self.by_level[i]);
             }
         }
         for level in 1..=top {
-            for at in self.level(level) {
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 let node = &self.g.nodes[at];
                 let out = self.facts[node.jt].in_use | self.facts[node.jf].in_use;
                 let facts = &mut self.facts[at];

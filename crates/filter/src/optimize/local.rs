@@ -11,7 +11,6 @@ use crate::code::{
 use crate::ir::StmtId;
 
 /// Value numbers: equal numbers are equal values. 0 is a value of which nothing is known.
-#[derive(Default)]
 pub(super) struct Values {
     numbers: HashMap<(u16, u32, u32), u32>,
     /// The constant that a number stands for, if it does.
@@ -19,6 +18,12 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// Without any, but with room for so many.
+    pub(super) fn with_room(count: usize) -> Self {
+        let numbers = HashMap::with_capacity_and_hasher(count, Default::default());
+        Self { numbers, constants: Vec::with_capacity(count + 1) }
+    }
+
     pub(super) fn clear(&mut self) {
         self.numbers.clear();
         self.constants.clear();
@@ -262,7 +267,7 @@ impl Optimizer<'_> {
     }
 
     pub(super) fn block(&mut self, at: usize, alter: bool) -> Result<(), String> {
-        let mut edges = self.facts[at].in_edges.iter().rev().copied();
+        let mut edges = self.in_edges(at);
         let mut val = match edges.next() {
             None => [0; ATOMS],
             Some(edge) => self.facts[self.pred(edge)].val,

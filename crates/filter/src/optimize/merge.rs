@@ -2,7 +2,12 @@
 
 use super::Optimizer;
 use crate::code::NOP;
-use crate::graph::NONE;
+use crate::graph::{Graph, NONE};
+
+/// The statements that are still there.
+fn live<'a>(g: &'a Graph, stmts: &'a [usize]) -> impl Iterator<Item = (u16, u32)> + 'a {
+    stmts.iter().map(|&s| &g.stmts[s]).filter(|s| s.code != NOP).map(|s| (s.code, s.k))
+}
 
 impl Optimizer<'_> {
     fn equal(&self, a: usize, b: usize) -> bool {
@@ -10,15 +15,7 @@ impl Optimizer<'_> {
         if x.code != y.code || x.k != y.k || x.jt != y.jt || x.jf != y.jf {
             return false;
         }
-        let live = |stmts: &Vec<usize>| {
-            stmts
-                .clone()
-                .into_iter()
-                .map(|s| &self.g.stmts[s])
-                .filter(|s| s.code != NOP)
-                .map(|s| (s.code, s.k))
-        };
-        live(&x.stmts).eq(live(&y.stmts))
+        live(self.g, &x.stmts).eq(live(self.g, &y.stmts))
     }
 
     pub(super) fn merge_equal_blocks(&mut self) {

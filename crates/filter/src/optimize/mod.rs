@@ -11,7 +11,8 @@ mod merge;
 mod peep;
 
 use crate::code;
-use crate::graph::{Graph, NONE};
+use crate::graph::{Graph, NONE, Walk};
+use std::ops::Range;
 
 /// The 16 memory words, the accumulator, the index register.
 const ATOMS: usize = 18;
@@ -25,8 +26,8 @@ const MAX_BLOCKS: usize = 16_384;
 #[derive(Clone, Default)]
 struct Facts {
     level: usize,
-    /// Edges that lead here; the last one added is looked at first.
-    in_edges: Vec<usize>,
+    /// The first of the edges that lead here; the last one added is looked at first.
+    in_edge: usize,
     kill: u32,
     in_use: u32,
     out_use: u32,
@@ -40,8 +41,13 @@ struct Optimizer<'g> {
     g: &'g mut Graph,
     n: usize,
     facts: Vec<Facts>,
-    /// Blocks by their distance from the end; the last one added is looked at first.
-    levels: Vec<Vec<usize>>,
+    walk: Walk,
+    /// Blocks by their distance from the end, each level in the order in which it is looked at: the last one added first.
+    by_level: Vec<usize>,
+    /// Where each level begins there, and where the last one ends.
+    starts: Vec<usize>,
+    /// Of each edge: the next of those that lead to the same block.
+    next_in: Vec<usize>,
     dom: flow::Sets,
     edom: flow::Sets,
     values: local::Values,
@@ -60,10 +66,13 @@ pub(crate) fn optimize(g: &mut Graph) -> Result<(), String> {
     let mut o = Optimizer {
         n,
         facts: vec![Facts::default(); n],
-        levels: vec![Vec::new(); n],
+        walk: Walk::default(),
+        by_level: vec![0; n],
+        starts: Vec::with_capacity(n + 2),
+        next_in: vec![NONE; 2 * n],
         dom: flow::Sets::new(n, n),
         edom: flow::Sets::new(2 * n, 2 * n),
-        values: local::Values::default(),
+        values: local::Values::with_room(4 * n),
         done: false,
         moved: false,
         edge_code: vec![0; n],
@@ -106,22 +115,24 @@ impl Optimizer<'_> {
         let top = self.facts[self.g.root].level;
         self.find_in_edges();
         for level in (0..=top).rev() {
-            for at in self.level(level) {
-                self.block(at, change_stmts)?;
+            for i in self.level(level) {
+                self.block(self.by_level[i], change_stmts)?;
             }
         }
         if change_stmts {
             return Ok(());
         }
         for level in 1..=top {
-            for at in self.level(level) {
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 self.thread(at);
                 self.thread(self.n + at);
             }
         }
         self.find_in_edges();
         for level in 1..=top {
-            for at in self.level(level) {
+            for i in self.level(level) {
+                let at = self.by_level[i];
                 self.pull_up(at, true);
                 self.pull_up(at, false);
             }
@@ -129,9 +140,15 @@ impl Optimizer<'_> {
         Ok(())
     }
 
-    /// The blocks of a level, in the order in which they are looked at.
-    fn level(&self, level: usize) -> Vec<usize> {
-        self.levels[level].iter().rev().copied().collect()
+    /// Where the blocks of a level are.
+    fn level(&self, level: usize) -> Range<usize> {
+        self.starts[level]..self.starts[level + 1]
+    }
+
+    /// The edges that lead to a block.
+    fn in_edges(&self, at: usize) -> impl Iterator<Item = usize> {
+        let some = |edge: usize| (edge != NONE).then_some(edge);
+        std::iter::successors(some(self.facts[at].in_edge), move |&edge| some(self.next_in[edge]))
     }
 
     fn pred(&self, edge: usize) -> usize {
