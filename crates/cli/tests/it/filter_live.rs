@@ -94,7 +94,17 @@ fn what_tcpdump_captures_is_captured() {
                 Command::new("ip").args(["link", "set", iface, "up"]).status().is_ok_and(|s| s.success())
             );
         }
-        for expression in ["", "udp", "vlan 100 and udp", "udp dst port 77 or ether proto 0x88b5"] {
+        let same = |expression| (expression, vec![expression]);
+        let cases = [
+            same(""),
+            same("udp"),
+            same("vlan 100 and udp"),
+            same("udp dst port 77 or ether proto 0x88b5"),
+            // The tag has been taken out of the packet.
+            ("udp or (vlan and udp)", vec!["udp", "--any-vlan"]),
+            ("vlan 100 and udp", vec!["udp and vlan 100", "--any-vlan", "--ipv6-ext"]),
+        ];
+        for (expression, args) in cases {
             let name =
                 |who| std::env::temp_dir().join(format!("skep-live-{who}-{}.pcap", std::process::id()));
             let theirs =
@@ -104,8 +114,8 @@ fn what_tcpdump_captures_is_captured() {
                 return;
             };
             let skep = Path::new(env!("CARGO_BIN_EXE_skep"));
-            let ours =
-                Capture::start(skep, &["filter", expression, "-i", "v1"], name("skep")).expect("listens");
+            let args = [&["filter", "-i", "v1"], &args[..]].concat();
+            let ours = Capture::start(skep, &args, name("skep")).expect("listens");
             let socket = PacketSocket::open(Level::Link).expect("a socket");
             let link = skep_sys::netlink::Socket::open().expect("netlink").link("v0").expect("v0");
             socket.bind(link.index, 0).expect("bound");
