@@ -3,10 +3,13 @@
 //! `cargo run --release -- [--json] [--record FILE] [--rounds N] [--only NAME] [--skep] [--driver NAME=COMMAND]...`.
 //! See README.md for the method and the other forms.
 
+mod captures;
 mod chart;
 mod compile;
 mod driver;
 mod engines;
+mod files;
+mod filters;
 mod programs;
 mod verified;
 
@@ -23,6 +26,9 @@ struct Args {
     verified: bool,
     compile: bool,
     packets: bool,
+    filters: bool,
+    slow: bool,
+    files: Option<String>,
     drivers: Vec<driver::Wanted>,
 }
 
@@ -36,6 +42,9 @@ fn args() -> Args {
         verified: false,
         compile: false,
         packets: false,
+        filters: false,
+        slow: false,
+        files: None,
         drivers: Vec::new(),
     };
     let mut args = std::env::args().skip(1);
@@ -48,6 +57,9 @@ fn args() -> Args {
             "--verified" => out.verified = true,
             "--compile" => out.compile = true,
             "--packets" => out.packets = true,
+            "--filters" => out.filters = true,
+            "--slow" => out.slow = true,
+            "--files" => out.files = args.next(),
             "--skep" => out.skep_alone = true,
             "--driver" => match args.next().as_deref().and_then(driver::Wanted::parse) {
                 Some(wanted) => out.drivers.push(wanted),
@@ -180,6 +192,11 @@ fn machine() -> String {
     )
 }
 
+/// How busy the machine is, as the kernel says it.
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").map_or_else(|_| "?".to_owned(), |text| text.trim().to_owned())
+}
+
 /// Microseconds a run, a column an engine, and what skep's interpreter and JIT take in parts of their nearest peers.
 fn table(rows: &[Row]) -> String {
     let engines: Vec<&str> =
@@ -215,6 +232,20 @@ fn over(rows: &[Row], ours: &str, other: impl Fn(&Row) -> Option<f64>) -> f64 {
 
 fn main() {
     let args = args();
+    if args.filters || args.files.is_some() {
+        let value = match &args.files {
+            Some(folder) => {
+                json!({"schema": "skep.bench-files/1", "machine": machine(), "rounds": args.rounds, "load": load(), "found": files::measure(folder.as_ref(), args.rounds)})
+            }
+            None => {
+                json!({"schema": "skep.bench-filters/1", "machine": machine(), "rounds": args.rounds, "load": load(), "found": filters::measure(args.rounds, args.slow, args.only.as_deref())})
+            }
+        };
+        if let Some(file) = &args.record {
+            std::fs::write(file, format!("{value:#}\n")).expect("record");
+        }
+        return println!("{}; load {}", machine(), load());
+    }
     if args.packets {
         let value = json!({"schema": "skep.bench-packets/1", "machine": machine(), "rounds": args.rounds, "found": verified::packets(&args)});
         if let Some(file) = &args.record {
