@@ -18,7 +18,6 @@ const NO_FILE_FOR_HELPER: &[(HelperId, &str)] = &[];
 /// Codes of refusals that no file has, with the reason.
 const NO_FILE_FOR_CODE: &[(&str, &str)] = &[
     ("V0106", UNPRIVILEGED),
-    ("V0108", "thousands of branches: a test of the verifier has them"),
     ("V0110", "the assembler makes no such bytes"),
     ("V0113", "an empty file is no program"),
     ("V0205", UNPRIVILEGED),

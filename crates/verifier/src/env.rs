@@ -195,11 +195,7 @@ impl<'t> Env<'t> {
     }
 
     pub(crate) fn push_branch_from(&mut self, insn: usize, prev: usize) -> Step<&mut State> {
-        if self.pending.len() >= MAX_PENDING {
-            let n = self.pending.len() + 1;
-            let m = format!("The sequence of {n} jumps is too complex.");
-            return Err(self.refuse(errno::EFAULT, "V0108", m));
-        }
+        self.room_for_branch(errno::EFAULT, ".")?;
         if let Some(p) = self.cur.parent {
             self.saved_mut(p).state.branches += 1;
         }
@@ -209,6 +205,15 @@ impl<'t> Env<'t> {
         self.pending.push(Pending { state, insn, prev, tip, log_end });
         let last = self.pending.len() - 1;
         Ok(&mut self.pending[last].state)
+    }
+
+    /// Whether one more branch may wait; if not, with what error and which end of the message it is refused.
+    pub(crate) fn room_for_branch(&self, errno: i32, end: &str) -> Step {
+        if self.pending.len() < MAX_PENDING {
+            return Ok(());
+        }
+        let m = format!("The sequence of {} jumps is too complex{end}", self.pending.len() + 1);
+        Err(self.refuse(errno, "V0108", m))
     }
 
     /// The last instruction of the current path in the trace.

@@ -10,6 +10,8 @@ pub mod errno {
     pub const EBADF: i32 = 9;
     /// Argument list too long.
     pub const E2BIG: i32 = 7;
+    /// Out of memory, or of room for branches.
+    pub const ENOMEM: i32 = 12;
     /// Permission denied.
     pub const EACCES: i32 = 13;
     /// Bad address.

@@ -1,9 +1,12 @@
 //! Small programs and what is decided of them: one of each property, with the kernel's words.
 
 use skep_abi::{AttachType, HelperId, MapType, ProgType};
+use skep_btf::{Builder, Endian, FuncLinkage, IntEncoding};
 use skep_isa::Names;
 use skep_isa::asm::{Assembler, Dialect};
-use skep_verifier::{LogLevel, MapShape, Privilege, SourceLines, Task, Verdict, verify, verify_logged};
+use skep_verifier::{
+    LogLevel, MapShape, Privilege, SourceLines, SpecialField, Task, Verdict, verify, verify_logged,
+};
 use std::sync::Arc;
 
 struct Helpers;
@@ -382,4 +385,24 @@ fn states_of_a_full_stack_are_remembered() {
     let o = verify(&Task { flags: 8, ..task(ProgType::XDP, &text) });
     assert_eq!(o.verdict, Verdict::Accept);
     assert_eq!((o.counts.insns, o.counts.total_states), (6132, 4001));
+}
+
+/// Each function that a timer is to run is a path that waits: there is room for 8,192.
+#[test]
+fn too_many_timers_are_refused() {
+    let text = "r6 = 0\nagain: r1 = map[m][0]+0\nr2 = subprog[run]\ncall bpf_timer_set_callback\nr6 += 1\n\
+                if r6 < 9000 goto again\nr0 = 0\nexit\nrun: r0 = 0\nexit";
+    let mut t = task(ProgType::SCHED_CLS, text);
+    let fields = vec![(0, SpecialField::Timer)];
+    let shape = MapShape { map_type: MapType::ARRAY, max_entries: 1, fields, ..(*t.maps[0].1).clone() };
+    t.maps = vec![(1, Arc::new(shape))];
+    let mut types = Builder::new(Endian::Little);
+    let int = types.int("int", 4, IntEncoding { signed: true, ..IntEncoding::default() });
+    let proto = types.func_proto(int, &[("ctx", int)]);
+    let main = types.func("main", proto, FuncLinkage::Global);
+    let run = types.func("run", proto, FuncLinkage::Static);
+    t.func_info = vec![(0, main), (10, run)];
+    t.btf = Some(Arc::new(types.finish().unwrap()));
+    let Verdict::Reject(r) = verify(&t).verdict else { panic!("accepted without end") };
+    assert_eq!(r.message, "The sequence of 8193 jumps is too complex for async cb.");
 }

@@ -37,6 +37,7 @@ impl Env<'_> {
             return Err(self.refuse(errno::ENOTSUPP, "V0603", t));
         }
         let (start, callsite) = (self.subprogs[subprog].start, self.pc);
+        self.room_for_branch(errno::ENOMEM, ".")?;
         self.push_branch(start)?;
         let Some(mut p) = self.pending.pop() else { return Ok(()) };
         self.enter(&mut p.state, subprog, callsite, |caller, callee| {
@@ -83,6 +84,7 @@ impl Env<'_> {
         let Some(map) = m.map else {
             return Err(Stop::NotModelled("timer without a map".into()));
         };
+        self.room_for_branch(errno::EFAULT, " for async cb.")?;
         let mut frame = Frame::new(usize::MAX, 0, subprog);
         frame.in_async = true;
         frame.async_entry = self.cur.top().async_entry + 1;
