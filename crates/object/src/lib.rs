@@ -4,7 +4,7 @@
 //!   sections, externs, `.BTF.ext` records. What can't be used is kept apart, in [`Spec::problems`].
 //! * [`core`] applies CO-RE records against a target's types.
 //! * [`link()`] makes one object of several.
-//! * [`write`] makes an object of a program that was made elsewhere, from a filter for one.
+//! * [`mod@write`] makes an object of a program that was made elsewhere, from a filter for one.
 //!
 //! Invariants: nothing here asks the machine; a Spec's indices are valid (a [`Reloc`] lies in its program and names a
 //! map or extern that is there); what a file may make us allocate is bounded by [`Limits`] and a multiple of the
